@@ -1,0 +1,122 @@
+"""Gated self-attention over visual and face tokens: the layer FACT puts before a block's text attention.
+
+After FaceChain-FACT (arXiv:2410.12312) and GLIGEN (arXiv:2301.07093). Queries are formed for the visual rows only, since
+the face's rows are thrown away, and the face's keys and values can be kept while the face stays the same.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FaceKeys(NamedTuple):
+    """What one layer remembers of a face: keys and values, each ``(batch, heads, tokens, head_width)``."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Increments(NamedTuple):
+    """What one layer adds to its input: the gated attention's part and the gated feed-forward's part.
+
+    Each is ``(batch, positions, channels)``.
+    """
+
+    attention: Tensor
+    feed_forward: Tensor
+
+
+class SplitAttention(nn.Module):
+    """Multi-head attention whose keys and values come in two parts, visual and face."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(channels, channels, bias=False)
+        self.to_v = nn.Linear(channels, channels, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(channels, channels))
+
+    def keys_and_values(self, normed: Tensor) -> FaceKeys:
+        return FaceKeys(self._split(self.to_k(normed)), self._split(self.to_v(normed)))
+
+    def forward(self, normed: Tensor, face: FaceKeys, face_mask: Tensor | None) -> Tensor:
+        visual = self.keys_and_values(normed)
+        mask = None
+        if face_mask is not None:
+            visual_mask = face_mask.new_ones(face_mask.shape[0], normed.shape[1])
+            mask = torch.cat([visual_mask, face_mask], dim=1)[:, None, None, :]
+        attended = F.scaled_dot_product_attention(
+            self._split(self.to_q(normed)),
+            torch.cat([visual.keys, face.keys.to(visual.keys.dtype)], dim=2),
+            torch.cat([visual.values, face.values.to(visual.values.dtype)], dim=2),
+            attn_mask=mask,
+        )
+        return self.to_out(attended.transpose(1, 2).flatten(2))
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class GatedLinearUnit(nn.Module):
+    """Linear to twice the width; one half, through the exact GELU, gates the other (arXiv:2002.05202)."""
+
+    def __init__(self, channels: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(channels, 2 * inner)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        value, gate = self.proj(hidden).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """Gated linear unit of four times the width, then back. The empty place keeps the released key ``net.2``."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        inner = 4 * channels
+        self.net = nn.Sequential(GatedLinearUnit(channels, inner), nn.Identity(), nn.Linear(inner, channels))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.net(hidden)
+
+
+class GatedFaceAttention(nn.Module):
+    """What the face adds to one block's hidden states, behind two gates that start shut.
+
+    A fresh layer returns zeros, because ``tanh(0) = 0``. The increment is formed as a sum and never as a difference of
+    large numbers, so half precision keeps its low bits. It has the dtype of ``visual``, whatever the weights have.
+    """
+
+    def __init__(self, channels: int, face_channels: int, *, heads: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(face_channels, channels)
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = SplitAttention(channels, heads)
+        self.norm2 = nn.LayerNorm(channels)
+        self.ff = FeedForward(channels)
+        self.alpha_attn = nn.Parameter(torch.zeros(()))
+        self.alpha_dense = nn.Parameter(torch.zeros(()))
+
+    def face_keys(self, face_tokens: Tensor) -> FaceKeys:
+        """Keys and values of face tokens ``(batch, tokens, face_channels)``; they do not depend on the picture."""
+        return self.attn.keys_and_values(self.norm1(self.linear(face_tokens.to(self.linear.weight.dtype))))
+
+    def forward(
+        self, visual: Tensor, face: FaceKeys, *, scale: float = 1.0, face_mask: Tensor | None = None
+    ) -> Increments:
+        """Compute the two increments.
+
+        Args:
+            visual: ``(batch, positions, channels)``, the hidden states after self-attention.
+            face: one row per row of ``visual``.
+            scale: adapter scale; it multiplies both gates.
+            face_mask: ``(batch, tokens)``, False where a row has no face token; all take part if None.
+        """
+        hidden = visual.to(self.linear.weight.dtype)
+        attended = (scale * self.alpha_attn.tanh()) * self.attn(self.norm1(hidden), face, face_mask)
+        dense = (scale * self.alpha_dense.tanh()) * self.ff(self.norm2(hidden + attended))
+        return Increments(attended.to(visual.dtype), dense.to(visual.dtype))

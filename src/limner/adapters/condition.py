@@ -1,0 +1,167 @@
+"""The face a backbone is conditioned on for the length of a scope, and how it falls on the rows of a batch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from limner.adapters.attention import FaceKeys, Increments
+from limner.core.errors import AdapterError
+
+WHOLE_RUN = (0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class IncrementRecord:
+    """What one adapter layer added in one call, for objectives such as FAIR.
+
+    Attributes:
+        layer: path of the transformer block in the backbone.
+        block_input: ``(batch, positions, channels)``, the hidden states the increment was added to.
+        increments: the attention's part and the feed-forward's part, gates and scale included.
+    """
+
+    layer: str
+    block_input: Tensor
+    increments: Increments
+
+    @property
+    def increment(self) -> Tensor:
+        """The whole increment, ``(batch, positions, channels)``."""
+        return self.increments.attention + self.increments.feed_forward
+
+
+@dataclass(frozen=True, eq=False)
+class RowPlan:
+    """How people fall on the rows of one batch, in the order diffusers' pipelines lay rows out.
+
+    A pipeline repeats each prompt for its images, one person after the other, and with classifier-free guidance puts
+    the unconditional copy of all rows first.
+    """
+
+    num_people: int
+    images_per_person: int
+    guided: bool
+
+    def lay_out(self, faces: Tensor, nulls: Tensor | None) -> Tensor:
+        """Spread ``(people, ...)`` over the batch; ``nulls``, ``(1 or people, ...)``, go to the unconditional rows."""
+        rows = faces.repeat_interleave(self.images_per_person, dim=0) if self.images_per_person > 1 else faces
+        if not self.guided:
+            return rows
+        if nulls is None:
+            return torch.cat([rows, rows])
+        nulls = nulls.expand(self.num_people, *nulls.shape[1:])
+        return torch.cat([nulls.repeat_interleave(self.images_per_person, dim=0), rows])
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCondition:
+    """Face tokens of one scope; all that the scope remembers dies with it.
+
+    Attributes:
+        face_tokens: ``(people, tokens, face_channels)``.
+        null_tokens: ``(1 or people, tokens, face_channels)`` for the unconditional rows, or None to show them the face.
+        token_mask: ``(people, tokens)`` bool, False where a person has no token; None if all have all.
+        guided: whether batches are [unconditional, conditional]; None to tell from their size.
+        scale: multiplier of every increment.
+        window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise to
+            picture.
+        keys: per layer the keys and values of the faces and of the null faces, where nothing is being trained.
+        pending: increments between a block's entry and its exit.
+
+    Raises:
+        AdapterError: tokens, null tokens or mask do not fit each other, or the window is empty or outside [0, 1].
+    """
+
+    face_tokens: Tensor
+    null_tokens: Tensor | None = None
+    token_mask: Tensor | None = None
+    guided: bool | None = None
+    scale: float = 1.0
+    window: tuple[float, float] = WHOLE_RUN
+    keys: dict[str, tuple[FaceKeys, FaceKeys | None]] = field(default_factory=dict)
+    pending: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.face_tokens.shape)
+        if len(shape) != 3:
+            raise AdapterError(f"face tokens of shape {shape}; expected (people, tokens, channels), one row per person")
+        people, tokens, channels = shape
+        nulls = None if self.null_tokens is None else tuple(self.null_tokens.shape)
+        if nulls not in (None, (1, tokens, channels), (people, tokens, channels)):
+            raise AdapterError(
+                f"null tokens of shape {nulls} beside face tokens of shape {shape}; expected (1 or {people}, {tokens} or "
+                f"a divisor of it, {channels})"
+            )
+        if self.token_mask is not None and self.token_mask.shape != (people, tokens):
+            raise AdapterError(f"token mask of shape {tuple(self.token_mask.shape)}; expected {(people, tokens)}")
+        if not 0.0 <= self.window[0] < self.window[1] <= 1.0:
+            raise AdapterError(f"step window {self.window}; expected two fractions with 0 <= start < end <= 1")
+
+    def remember(self, layers: Mapping[str, Callable[[Tensor], FaceKeys]]) -> None:
+        """Compute the keys of these layers once, for all calls without gradients."""
+        with torch.no_grad():
+            self.keys.update({name: self._compute(face_keys) for name, face_keys in layers.items()})
+
+    def keys_of_rows(
+        self, layer: str, face_keys: Callable[[Tensor], FaceKeys], num_rows: int
+    ) -> tuple[FaceKeys, Tensor | None]:
+        """Keys and values for each row of a batch, and which of them a row has, ``(batch, tokens)`` or None.
+
+        Raises:
+            AdapterError: the people cannot be laid out on so many rows.
+        """
+        plan = self.plan(num_rows)
+        remembered = layer in self.keys and not torch.is_grad_enabled()
+        faces, nulls = self.keys[layer] if remembered else self._compute(face_keys)
+        keys = plan.lay_out(faces.keys, nulls.keys if nulls else None)
+        values = plan.lay_out(faces.values, nulls.values if nulls else None)
+        # The null face stands in exactly the places of the person's tokens, so both halves share the mask.
+        mask = None if self.token_mask is None else plan.lay_out(self.token_mask, None)
+        return FaceKeys(keys, values), mask
+
+    def plan(self, num_rows: int) -> RowPlan:
+        """How the people fall on a batch of this size.
+
+        Raises:
+            AdapterError: the rows cannot be shared out evenly, or in two ways and the scope does not say which.
+        """
+        num_people = self.face_tokens.shape[0]
+        guided = self._is_guided(num_rows, num_people)
+        unit = num_people * (2 if guided else 1)
+        images, rest = divmod(num_rows, unit)
+        if rest or not images:
+            raise AdapterError(
+                f"the backbone was called with {num_rows} rows for {num_people} people "
+                f"{'with' if guided else 'without'} guidance; expected a multiple of {unit}. Give one prompt per "
+                "person, in the order of the face tokens, and guided=False to `conditioned` where guidance is off"
+            )
+        return RowPlan(num_people, images, guided)
+
+    def active_rows(self, timestep: Tensor | float, num_train_timesteps: int) -> Tensor:
+        """Whether the adapter acts, ``(1 or batch,)`` bool, at timesteps that fall from the schedule's length to 0."""
+        start, end = self.window
+        # Step t stands for the stretch of noise from t + 1 down to t, so the first step counts as progress 0.
+        progress = 1.0 - (torch.as_tensor(timestep).float().reshape(-1) + 1.0) / num_train_timesteps
+        return (progress >= start - 1e-6) & (progress < end - 1e-6)
+
+    def _compute(self, face_keys: Callable[[Tensor], FaceKeys]) -> tuple[FaceKeys, FaceKeys | None]:
+        return face_keys(self.face_tokens), None if self.null_tokens is None else face_keys(self.null_tokens)
+
+    def _is_guided(self, num_rows: int, num_people: int) -> bool:
+        if self.guided is not None:
+            return self.guided
+        if num_rows == num_people:
+            return False
+        if self.null_tokens is not None or num_people == 1:
+            return self.null_tokens is not None
+        raise AdapterError(
+            f"{num_rows} rows for {num_people} people can be read two ways: with guidance, or several images per "
+            "person. Say guided=True or guided=False to `conditioned`"
+        )
+
+
+def laid_end_to_end(null_tokens: Tensor, num_tokens: int) -> Tensor:
+    """Null tokens of one photo repeated until they are as many as the face's, as the reference has them."""
+    return null_tokens.repeat(1, max(num_tokens // null_tokens.shape[1], 1), 1)
