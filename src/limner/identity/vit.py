@@ -1,9 +1,9 @@
 """The face transformer in TransFace-S's layout: patch tokens for adapters, one embedding for recognition.
 
 Layout after arXiv:2308.10133 as FaceChain-FACT (arXiv:2410.12312) uses it. The trunk is shared; what turns its tokens
-into an embedding is a head given at construction: :class:`ReweightedHead` is TransFace's (48.7 M of 86.7 M parameters at
-full size), :class:`MeanHead` is Limner's light one. Not as released: the training-only ``mask_token`` is left out, and
-the head's weights sit under ``head.``; :mod:`limner.identity.transface` translates.
+into an embedding is a head given at construction: :class:`ReweightedHead` is TransFace's (48.7 M of 86.7 M parameters),
+:class:`MeanHead` is Limner's light one. Not as released: the training-only ``mask_token`` is left out, and the head's
+weights sit under ``head.``; :mod:`limner.identity.transface` translates.
 """
 
 from collections.abc import Callable
