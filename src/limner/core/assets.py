@@ -44,6 +44,13 @@ class Asset:
         """Whether the file is the one that was packaged."""
         return self.sha256 == self.expected_sha256
 
+    @property
+    def state(self) -> str:
+        """``"ok"``, ``"missing"`` or ``"changed"``."""
+        if self.whole:
+            return "ok"
+        return "changed" if self.sha256 else "missing"
+
 
 def packaged_assets(folder: Path = WEIGHTS) -> list[Asset]:
     """Hash every file that ``SHA256SUMS`` in ``folder`` lists, in its order.
@@ -55,7 +62,7 @@ def packaged_assets(folder: Path = WEIGHTS) -> list[Asset]:
 
 
 def write_sums(folder: Path = WEIGHTS) -> None:
-    """Write ``SHA256SUMS`` for every file below ``folder`` except itself and the licence texts."""
+    """Write ``SHA256SUMS`` for every file below ``folder`` except itself, licence texts and remarks."""
     lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in listed_files(folder)]
     (folder / SUMS_NAME).write_text("".join(lines), encoding="utf-8")
 
@@ -63,7 +70,11 @@ def write_sums(folder: Path = WEIGHTS) -> None:
 def listed_files(folder: Path = WEIGHTS) -> list[Path]:
     """The files that ``SHA256SUMS`` has to list, sorted by name."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in files if path.name not in {SUMS_NAME, "LICENSE"} and not path.name.startswith("."))
+    return sorted(path for path in files if not _is_prose(path))
+
+
+def _is_prose(path: Path) -> bool:
+    return path.name in {SUMS_NAME, "LICENSE"} or path.suffix == ".md" or path.name.startswith(".")
 
 
 def _found(folder: Path, name: str, expected: str) -> Asset:

@@ -115,7 +115,7 @@ def _open(stream, name: str) -> Image.Image:
             warnings.simplefilter("ignore")
             return Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is far too large: {error}; {_shrink(MAX_PIXELS)}") from error
+        raise ImageError(f"{name} has far too many pixels; {_shrink(MAX_PIXELS)}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name} is not a picture that Limner can read; {REMEDY}") from error
     except Exception as error:  # decoders raise anything from struct.error to SyntaxError on mangled headers
