@@ -1,7 +1,7 @@
 """Gated self-attention over visual and face tokens: the layer FACT puts before a block's text attention.
 
-After FaceChain-FACT (arXiv:2410.12312) and GLIGEN (arXiv:2301.07093). Queries are formed for the visual rows only, since
-the face's rows are thrown away, and the face's keys and values can be kept while the face stays the same.
+After FaceChain-FACT (arXiv:2410.12312) and GLIGEN (arXiv:2301.07093). Queries are formed for the visual rows only,
+since the face's are thrown away, and the face's keys and values can be kept while the face stays the same.
 """
 
 from typing import NamedTuple

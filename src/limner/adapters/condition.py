@@ -91,8 +91,8 @@ class FaceCondition:
         nulls = None if self.null_tokens is None else tuple(self.null_tokens.shape)
         if nulls not in (None, (1, tokens, channels), (people, tokens, channels)):
             raise AdapterError(
-                f"null tokens of shape {nulls} beside face tokens of shape {shape}; expected (1 or {people}, {tokens} or "
-                f"a divisor of it, {channels})"
+                f"null tokens of shape {nulls} beside face tokens of shape {shape}; expected (1 or {people}, "
+                f"{tokens} or a divisor of it, {channels})"
             )
         if self.token_mask is not None and self.token_mask.shape != (people, tokens):
             raise AdapterError(f"token mask of shape {tuple(self.token_mask.shape)}; expected {(people, tokens)}")

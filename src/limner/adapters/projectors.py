@@ -4,16 +4,18 @@ After the projector of FaceChain-FACT (arXiv:2410.12312), a Perceiver resampler 
 the same network on all-zero patches, so it is a constant of the weights.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from limner.core.config import Config
 
-class ResamplerConfig(BaseModel):
+
+class ResamplerConfig(Config):
     """Sizes of a :class:`Resampler`; the defaults are FACT's for Stable Diffusion 1.5."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     feature_width: PositiveInt = 512
     width: PositiveInt = 1024
@@ -133,3 +135,20 @@ class Resampler(nn.Module):
         if self._null_cache is None or self._null_cache[0] != state:
             self._null_cache = (state, self(zeros))
         return self._null_cache[1]
+
+
+def stack_photos(people: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Features of people with different numbers of photos as one batch.
+
+    Args:
+        people: per person ``(photos, patches, width)``.
+
+    Returns:
+        ``(people, photos, patches, width)``, filled up with zeros, and the mask ``(people, photos)`` of real photos, or
+        None where all have as many.
+    """
+    counts = torch.tensor([len(photos) for photos in people])
+    features = nn.utils.rnn.pad_sequence(list(people), batch_first=True)
+    if bool((counts == counts[0]).all()):
+        return features, None
+    return features, (torch.arange(features.shape[1])[None] < counts[:, None]).to(features.device)

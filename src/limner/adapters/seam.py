@@ -1,7 +1,7 @@
 """Where an adapter enters a diffusers transformer block: between its self-attention and its text attention.
 
-Two hooks a block and no module replaced, so parameter names, attention processors, LoRA layers and offloading stay as they
-are. The entry adds the increment to what the block's text attention reads; the exit adds it to what that attention
+Two hooks a block and no module replaced, so parameter names, attention processors, LoRA layers and offloading stay as
+they are. The entry adds the increment to what the block's text attention reads; the exit adds it to what that attention
 returns, and the block's own residual sum completes it.
 """
 
@@ -106,8 +106,8 @@ def locate(backbone: nn.Module, sites: Sequence[Site]) -> list[Seam]:
     if missing:
         raise TargetNotFoundError(
             f"{len(missing)} of the adapter's {len(sites)} blocks are not in {type(unwrapped(backbone)).__name__}, the "
-            f"first is {missing[0]!r}; the backbone has {_summary(list(present.values()))}, the adapter "
-            f"{_summary(sites)}. Use an adapter made for this backbone"
+            f"first is {missing[0]!r}; the backbone has {describe(list(present.values()))}, the adapter "
+            f"{describe(sites)}. Use an adapter made for this backbone"
         )
     for site in sites:
         if site != present[site.name]:
@@ -116,6 +116,12 @@ def locate(backbone: nn.Module, sites: Sequence[Site]) -> list[Seam]:
                 "for this backbone"
             )
     return [_seam(unwrapped(backbone).get_submodule(site.name)) for site in sites]
+
+
+def describe(sites: Sequence[Site]) -> str:
+    """A few words on a set of sites, for messages."""
+    widths = sorted({site.channels for site in sites})
+    return f"{len(sites)} blocks of widths {widths} with {sites[0].heads} heads from {sites[0].name!r}"
 
 
 def watch_timestep(backbone: nn.Module, see: Callable[[Tensor | float | None], None]) -> RemovableHandle:
@@ -145,8 +151,3 @@ def _seam(block: nn.Module) -> Seam:
     # PixArt's blocks hand the hidden states to the text attention as they are; their norm2 belongs to the feed-forward.
     bare = getattr(block, "norm_type", None) == "ada_norm_single"
     return Seam(attention if bare else block.get_submodule("norm2"), attention)
-
-
-def _summary(sites: Sequence[Site]) -> str:
-    widths = sorted({site.channels for site in sites})
-    return f"{len(sites)} of widths {widths}, from {sites[0].name!r}"

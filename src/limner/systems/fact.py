@@ -1,0 +1,183 @@
+"""FACT: a person's face tokens in the blocks of a frozen backbone (arXiv:2410.12312).
+
+A face encoder's patch tokens go through a resampler; a gated adapter reads the result between self- and text attention.
+This file composes the two, and saves and loads them as one.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, Self
+
+from pydantic import PositiveInt, ValidationError
+from torch import Tensor, nn
+
+from limner.adapters.adapter import GatedFaceAdapter
+from limner.adapters.condition import WHOLE_RUN
+from limner.adapters.projectors import Resampler, ResamplerConfig
+from limner.adapters.seam import Blocks, Site, describe, find_sites
+from limner.core.checkpoint import Header, load_checkpoint, load_into, save_checkpoint
+from limner.core.config import Config
+from limner.core.errors import AdapterError, CheckpointError, FeatureSpaceError
+
+SYSTEM = "fact"
+VERSION = "1"
+
+FaceGuidance = Literal["shared", "dropped"]
+
+
+class FactConfig(Config):
+    """What a FACT model is made for.
+
+    Attributes:
+        backbone: name of the frozen generator, for people.
+        feature_space: recogniser, weights and template whose patch tokens it reads.
+        template: alignment template of the faces.
+        licence: name of a licence record, or the terms in words.
+        num_patches: patch tokens of one photo.
+        blocks: "all", or "first" for the first transformer block of each stack.
+        resampler: sizes of the projector; its ``context_width`` is what the adapter reads.
+    """
+
+    backbone: str
+    feature_space: str
+    template: str
+    licence: str
+    num_patches: PositiveInt = 144
+    blocks: Blocks = "all"
+    resampler: ResamplerConfig = ResamplerConfig()
+
+
+class Fact(nn.Module):
+    """Resampler and adapter that were trained together.
+
+    Use: ``with fact.adapter.injected(pipeline.unet), fact.conditioned(features): pipeline(prompt)``.
+    """
+
+    def __init__(self, config: FactConfig, sites: Sequence[Site]) -> None:
+        super().__init__()
+        self.config = config
+        self.resampler = Resampler(config.resampler)
+        self.adapter = GatedFaceAdapter(sites, config.resampler.context_width)
+
+    @classmethod
+    def for_backbone(cls, backbone: nn.Module, config: FactConfig) -> Self:
+        """A fresh model that leaves the backbone's output unchanged; the backbone is only looked at.
+
+        Raises:
+            TargetNotFoundError: the backbone has no block to enter.
+        """
+        return cls(config, find_sites(backbone, blocks=config.blocks))
+
+    def face_tokens(self, face_features: Tensor) -> Tensor:
+        """``(batch, photos, patches, width)`` -> ``(batch, photos * num_tokens, context_width)``; rows are people."""
+        return self.resampler(face_features)
+
+    @property
+    def null_tokens(self) -> Tensor:
+        """The tokens of "no face", ``(1, num_tokens, context_width)``."""
+        return self.resampler.null_tokens(self.config.num_patches)
+
+    @contextmanager
+    def conditioned(
+        self,
+        face_features: Tensor,
+        *,
+        photo_mask: Tensor | None = None,
+        face_guidance: FaceGuidance = "dropped",
+        guided: bool | None = None,
+        scale: float | None = None,
+        window: tuple[float, float] = WHOLE_RUN,
+    ) -> Iterator[None]:
+        """Show the backbone these people; see :meth:`GatedFaceAdapter.conditioned`.
+
+        Args:
+            face_features: ``(people, photos, patches, width)``.
+            photo_mask: ``(people, photos)`` bool, False where a person has fewer photos (see ``projectors.stack_photos``).
+            face_guidance: what the unconditional rows see: the null face, or the person's.
+        """
+        repeats = self.config.resampler.num_tokens
+        with self.adapter.conditioned(
+            self.face_tokens(face_features),
+            self.null_tokens if face_guidance == "dropped" else None,
+            token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
+            guided=guided,
+            scale=scale,
+            window=window,
+        ):
+            yield
+
+    def require_space(self, feature_space: str) -> None:
+        """Refuse features of another recogniser.
+
+        Raises:
+            FeatureSpaceError: they are of another space than this model was trained on.
+        """
+        if feature_space != self.config.feature_space:
+            raise FeatureSpaceError(
+                f"these features are of {feature_space!r}, this model reads {self.config.feature_space!r}; make them "
+                "with that recogniser"
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one file that says what it is for."""
+        save_checkpoint(path, self.state_dict(), self.header())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], backbone: nn.Module) -> Self:
+        """Read a model for this backbone, in eval mode.
+
+        Raises:
+            CheckpointError: the file is missing, broken, of another system or incomplete.
+            AdapterError: it was made for another backbone.
+        """
+        tensors, header = load_checkpoint(path, expect_system=SYSTEM)
+        config, sites = _read_header(header, path)
+        _require_backbone(config, sites, backbone, path)
+        fact = cls(config, sites)
+        load_into(fact, tensors, path)
+        return fact.eval()
+
+    def header(self) -> Header:
+        """What a file of these weights says about itself."""
+        config = self.config
+        return Header(
+            system=SYSTEM,
+            version=VERSION,
+            backbone=config.backbone,
+            feature_space=config.feature_space,
+            template=config.template,
+            licence=config.licence,
+            config={
+                "fact": config.model_dump(mode="json"),
+                "sites": [[site.name, site.channels, site.heads] for site in self.adapter.sites],
+            },
+        )
+
+
+class _Sites(Config):
+    sites: list[tuple[str, int, int]]
+
+
+def _read_header(header: Header, path: str | os.PathLike[str]) -> tuple[FactConfig, list[Site]]:
+    if header.version != VERSION:
+        raise CheckpointError(
+            f"{path} is written in layout {header.version}, this Limner reads {VERSION}; update the older of the two"
+        )
+    try:
+        config = FactConfig.model_validate(header.config["fact"])
+        listed = _Sites.model_validate({"sites": header.config["sites"]}).sites
+    except (KeyError, ValidationError) as error:
+        raise CheckpointError(f"{path} does not say how its model is built ({error}); write it again") from error
+    return config, [Site(*site) for site in listed]
+
+
+def _require_backbone(
+    config: FactConfig, sites: Sequence[Site], backbone: nn.Module, path: str | os.PathLike[str]
+) -> None:
+    present = find_sites(backbone, blocks=config.blocks)
+    if list(sites) != present:
+        raise AdapterError(
+            f"{path} was made for {config.backbone!r}, {describe(sites)}; this backbone is a "
+            f"{type(backbone).__name__} with {describe(present)}. Use an adapter made for this backbone"
+        )
