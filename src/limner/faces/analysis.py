@@ -40,8 +40,7 @@ class FaceAnalysis:
 class FaceAnalyzer:
     """The five face networks behind one door. Each is read from disk when it is first needed, and kept.
 
-    Each step can be called alone, so that bulk work pays only for what it uses. One core of the development machine
-    needs, for a 256 px picture in FFHQ framing: see `benchmarks/faces.py`.
+    Each step can be called alone, so that bulk work pays only for what it uses; `benchmarks/faces.py` times them.
     """
 
     def analyze(self, image: np.ndarray, face_index: int | None = None) -> FaceAnalysis:

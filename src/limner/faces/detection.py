@@ -42,6 +42,9 @@ class Look:
     padding: float = 0.0
     enlarge: float = 1.0
 
+    def __str__(self) -> str:
+        return f"{self.long_side} px" + (f" with {self.padding:.0%} padding" if self.padding else "")
+
 
 @dataclass(frozen=True)
 class Search:
@@ -67,12 +70,11 @@ class Search:
         """
         if self.faces:
             return self.faces
-        tried = ", ".join(
-            f"{look.long_side} px" + (f" with {look.padding:.0%} padding" if look.padding else "") for look in self.looks
-        )
+        tried = ", ".join(str(look) for look in self.looks)
         width, height = self.photo_pixels
         raise NoFaceError(
-            f"No face was found in the photo of {width} x {height} pixels. It was looked at with a long side of {tried}; "
+            f"No face was found in the photo of {width} x {height} pixels. "
+            f"It was looked at with a long side of {tried}; "
             f"the best candidate scored {self.best_score:.2f}, a face needs {DETECTION_SCORE:.2f}. "
             "Use an upright photo in which both eyes can be seen, without a hand or mask before the face."
         )

@@ -1,11 +1,16 @@
 """How the packaged TFLite networks are run: one interpreter, one thread at a time."""
 
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from limner.core.errors import CheckpointError
+
+_STDERR = threading.Lock()  # the standard error belongs to the process, so one thread at a time may exchange it
 
 
 class TfliteNetwork:
@@ -21,8 +26,9 @@ class TfliteNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            self._interpreter = Interpreter(str(path))
-            self._interpreter.allocate_tensors()
+            with _quiet():
+                self._interpreter = Interpreter(str(path))
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{path} was given as a TFLite network and cannot be read ({error}). Install Limner again."
@@ -39,3 +45,18 @@ class TfliteNetwork:
             self._interpreter.set_tensor(self._input_index, image[None])
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(index) for index in self._output_indices]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide what C++ writes to the standard error: LiteRT announces its CPU delegate there and has no switch for it."""
+    with _STDERR:
+        kept = os.dup(2)
+        sink = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(sink, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(sink)
+            os.close(kept)

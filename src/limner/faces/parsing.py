@@ -13,13 +13,13 @@ import numpy as np
 
 from limner.core.assets import asset_path
 from limner.core.errors import ConfigError
-from limner.faces.alignment import TEMPLATES, invert_similarity, template_matrix, warp_smooth
+from limner.faces.alignment import TEMPLATES, invert_similarity, template_matrix, transform_points, warp_smooth
 from limner.faces.face import Face
 from limner.faces.networks import TfliteNetwork
 
 _TEMPLATE = "ffhq-512"
-# 1.0 cuts off voluminous hair and the back of profile heads, at 1.5 bits of hair turn into hats (seen on the portraits).
-_MARGIN = 1.35
+# Seen on the portraits: 1.0 cuts off voluminous hair and the back of profile heads, from 1.35 on bits of hair become hats.
+_MARGIN = 1.25
 
 
 class ParsingLabel(IntEnum):
@@ -95,12 +95,16 @@ class FaceParser:
         return cv2.warpAffine(merged, invert_similarity(crop), (width, height), flags=cv2.INTER_NEAREST)
 
     def _crop(self, face: Face) -> np.ndarray:
-        """The (2, 3) map of the FFHQ frame, somewhat widened, onto the network's input."""
+        """The (2, 3) map of the FFHQ frame, somewhat widened, onto the network's input.
+
+        Where the nose points to one side the back of the head lies on the other, so the frame moves there as far.
+        """
         frame = TEMPLATES[_TEMPLATE].side
-        scale = self._network.input_pixels / (_MARGIN * frame)
-        matrix = template_matrix(face.landmarks, _TEMPLATE) * scale
-        matrix[:, 2] += scale * (_MARGIN - 1) / 2 * frame
-        return matrix
+        matrix = template_matrix(face.landmarks, _TEMPLATE)
+        across = transform_points(matrix, face.landmarks)[:, 0]
+        matrix[0, 2] += across[2] - across[[0, 1, 3, 4]].mean()
+        matrix[:, 2] += (_MARGIN - 1) / 2 * frame
+        return matrix * (self._network.input_pixels / (_MARGIN * frame))
 
     @cached_property
     def _network(self) -> TfliteNetwork:

@@ -76,7 +76,9 @@ class FaceQuality:
         try:
             return cv2.dnn.readNetFromTensorflow(str(path))
         except cv2.error as error:
-            raise CheckpointError(f"{path} was given as a TensorFlow graph and cannot be read ({error.err}).") from error
+            raise CheckpointError(
+                f"{path} was given as a TensorFlow graph and cannot be read ({error.err}). Install Limner again."
+            ) from error
 
 
 def require_size(face: Face) -> None:
@@ -87,9 +89,9 @@ def require_size(face: Face) -> None:
     """
     if face.frontal_eye_distance < MIN_EYE_DISTANCE:
         raise FaceTooSmallError(
-            f"The face is {face.box[2]:.0f} x {face.box[3]:.0f} pixels with {face.frontal_eye_distance:.1f} between the "
-            f"eyes; {MIN_EYE_DISTANCE:.0f} are needed to tell who it is. Use a photo in which the face is larger, or "
-            "choose another face of this one."
+            f"The face is {face.box[2]:.0f} x {face.box[3]:.0f} pixels with {face.frontal_eye_distance:.1f} between "
+            f"the eyes; {MIN_EYE_DISTANCE:.0f} are needed to tell who it is. "
+            "Use a photo in which the face is larger, or choose another face of this one."
         )
 
 
@@ -101,6 +103,6 @@ def require_quality(quality: float) -> None:
     """
     if quality < MIN_QUALITY:
         raise FaceTooBlurredError(
-            f"The face scores {quality:.2f} in recognisability; {MIN_QUALITY:.2f} is needed and a sharp face reaches 0.6. "
+            f"The face scores {quality:.2f} in recognisability; {MIN_QUALITY:.2f} is needed, a sharp face reaches 0.6. "
             "It is blurred, covered or turned away. Use a sharper photo that shows the face from the front."
         )
