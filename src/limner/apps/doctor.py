@@ -21,7 +21,7 @@ class Report:
     """An installation as it was found."""
 
     packages: list[tuple[str, str]]
-    """Name and version of Python, Limner, everything it needs and its extras; ``"missing"`` where it is not installed."""
+    """Name and version of Python, Limner, its needs and extras; ``"missing"`` where it is not installed."""
     device: str
     assets: list[Asset]
     problems: list[str]

