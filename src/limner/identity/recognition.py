@@ -4,6 +4,7 @@ An embedding belongs to the feature space that made it: recogniser, weights and 
 spaces look alike and mean nothing to each other, so comparing them raises.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,11 @@ class Recognizer(Protocol):
     @property
     def role(self) -> Role: ...
 
+    @property
+    def licence(self) -> str:
+        """Name of the network's record in `limner licences`."""
+        ...
+
     def align(self, photo: np.ndarray, face: Face) -> AlignedFace:
         """Cut ``face`` out of the RGB uint8 ``photo`` (height, width, 3) the way this network wants it."""
         ...
@@ -102,14 +108,19 @@ class ArcFaceAligned:
 class GuideRecognizer(ArcFaceAligned):
     """MobileFaceNet, 512 numbers: the recogniser that may be used in training, filtering and sampling.
 
-    About 11 ms a face on one core.
+    About 11 ms a face on one core. One instance may serve several threads.
+
+    Raises:
+        CheckpointError: the packaged network is missing.
     """
 
     feature_space = GUIDE_SPACE
     role: Role = "guide"
+    licence = "fr_feature"
     faces_per_call = 32
 
     def __init__(self, path: Path | None = None) -> None:
+        self._lock = threading.Lock()
         self._network = cv2.dnn.readNetFromONNX(str(path or asset_path("faceplugin/fr_feature.onnx")))
 
     def embed(self, faces: Sequence[AlignedFace]) -> IdentityEmbedding:
@@ -121,8 +132,9 @@ class GuideRecognizer(ArcFaceAligned):
     def _forward(self, images: np.ndarray) -> np.ndarray:
         # The network was trained on blue-green-red input; its last layer folds the batch into one row.
         inputs = (images[..., ::-1].astype(np.float32) - 127.5) / 127.5
-        self._network.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-        return self._network.forward().reshape(len(images), -1).copy()
+        with self._lock:
+            self._network.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+            return self._network.forward().reshape(len(images), -1).copy()
 
 
 def stack_faces(faces: Sequence[AlignedFace], template: str, space: str) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""``limner identity``: photos of a person in, an identity card out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(identity)
+
+
+def identity(
+    photos: Annotated[list[Path], typer.Argument(help="Photos of one person; better ones count more.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The identity card to write, .safetensors.")],
+    face: Annotated[
+        list[int] | None,
+        typer.Option(help="Which face, 0 the leftmost; once for all photos or once for each. The largest by default."),
+    ] = None,
+    consent: Annotated[str, typer.Option(help="Who agreed to what.")] = "",
+    origin: Annotated[str, typer.Option(help="Where the photos come from.")] = "",
+    licence: Annotated[str, typer.Option(help="Terms of the photos.")] = "",
+) -> None:
+    """Learn a person from photos and write an identity card; the card holds no photo."""
+    from limner.apps.tables import print_table
+    from limner.identity.identity import Identity
+
+    person = Identity.from_photos(photos, face_index=face, consent=consent, origin=origin, licence=licence)
+    person.save(output)
+    rows = [
+        (photo, f"{quality:.2f}", *(f"{angle:.0f}" for angle in pose))
+        for photo, quality, pose in zip(photos, person.quality.tolist(), person.pose.tolist(), strict=True)
+    ]
+    print_table(f"{output}", ["photo", "quality", "yaw", "pitch", "roll"], rows)
+    typer.echo(f"Features: {', '.join(person.features)}")
