@@ -12,7 +12,12 @@ from limner.faces.face import AlignedFace
 from limner.identity.recognition import GUIDE_SPACE, IdentityEmbedding, Recognizer, TokenRecognizer
 
 SAME_PERSON_SIMILARITY = {GUIDE_SPACE: 0.2}
-"""Per feature space, the cosine of one photo to the others below which it shows somebody else."""
+"""Per feature space, the cosine of one photo to the mean of the others below which it shows somebody else.
+
+The guide was measured on sets of 2 to 8 photos: 0.2 notices 97 % of the sets with one stranger among them. It refuses
+0.0 to 1.6 % of the sets of one person in glint-celebs, 3 to 7 % in celeba-wild, whose labels are noisier. (Single pairs
+reach a false accept rate of 1e-3 at 0.35 and 0.37, but that threshold would refuse a tenth of honest sets.)
+"""
 
 
 @dataclass(frozen=True, eq=False)
