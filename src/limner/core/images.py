@@ -24,8 +24,8 @@ MAX_SIDE = 16_384
 """Longest side read, in pixels."""
 MIN_SIDE = 8
 """Shortest side read, in pixels; nothing can be seen on less."""
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-"""Decoders that strangers' bytes may reach. MPO is a phone's JPEG with previews behind the photo."""
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+"""Decoders that strangers' bytes may reach."""
 REMEDY = "give one photo as JPEG, PNG, WebP, TIFF, BMP or GIF"
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image
@@ -125,6 +125,7 @@ def _open(stream, name: str) -> Image.Image:
 def _decode(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
     _check_size(image, name, max_pixels)
     try:
+        # "MPO" is a phone's JPEG with previews behind the photo, which comes first.
         if getattr(image, "is_animated", False) and image.format != "MPO":
             raise ImageError(f"{name} has several frames or pages; give a single still picture")
         image.load()
