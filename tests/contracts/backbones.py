@@ -48,12 +48,14 @@ def rows_of(inputs: dict[str, Any], rows: list[int]) -> dict[str, Any]:
     }
 
 
-def faces(people: int, tokens: int = FACE_TOKENS, seed: int = 1, channels: int = FACE_CHANNELS) -> Tensor:
+def faces(people: int, tokens: int = FACE_TOKENS, seed: int = 1) -> Tensor:
     """Face tokens of so many people."""
-    return torch.randn(people, tokens, channels, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(people, tokens, FACE_CHANNELS, generator=torch.Generator().manual_seed(seed))
 
 
-def awake(backbone: nn.Module, kind: "Kind | None" = None, seed: int = 2, channels: int = FACE_CHANNELS) -> GatedFaceAdapter:
+def awake(
+    backbone: nn.Module, kind: "Kind | None" = None, seed: int = 2, channels: int = FACE_CHANNELS
+) -> GatedFaceAdapter:
     """An adapter as if trained: every weight random, the gates open."""
     adapter = GatedFaceAdapter.for_backbone(backbone, face_channels=channels, blocks=kind.blocks if kind else "all")
     randomise(adapter, seed)

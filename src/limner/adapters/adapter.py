@@ -9,6 +9,7 @@ After FaceChain-FACT (arXiv:2410.12312). Use::
 Injected but not conditioned, or at scale 0, it does nothing at all. One adapter serves one call at a time.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -145,9 +146,10 @@ class GatedFaceAdapter(nn.Module):
                 to picture. It follows the timestep, so it holds for any scheduler and for image to image.
 
         Raises:
-            AdapterError: the shapes do not fit. In the backbone's call: the rows do not fit the people.
+            AdapterError: the shapes do not fit, or another thread is in a scope. In the backbone's call: the rows do
+                not fit the people.
         """
-        self._check_width(face_tokens)
+        self._check(face_tokens)
         if null_tokens is not None:
             null_tokens = laid_end_to_end(null_tokens, face_tokens.shape[1])
         scale = self.scale if scale is None else scale
@@ -216,7 +218,12 @@ class GatedFaceAdapter(nn.Module):
         split = torch.compiler.is_compiling() or bool(rows.any() != rows.all())
         self._active = rows if split else bool(rows.all())
 
-    def _check_width(self, face_tokens: Tensor) -> None:
+    def _check(self, face_tokens: Tensor) -> None:
+        if self._condition is not None and self._condition.thread != threading.get_ident():
+            raise AdapterError(
+                "another thread is using this adapter, which serves one call at a time; wait for it, or give each "
+                "thread its own backbone and adapter"
+            )
         if face_tokens.shape[-1] != self.face_channels:
             raise AdapterError(
                 f"face tokens of width {face_tokens.shape[-1]}, the adapter reads {self.face_channels}; project the "

@@ -1,5 +1,6 @@
 """The face a backbone is conditioned on for the length of a scope, and how it falls on the rows of a batch."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -69,6 +70,7 @@ class FaceCondition:
             picture.
         keys: per layer the keys and values of the faces and of the null faces, where nothing is being trained.
         pending: increments between a block's entry and its exit.
+        thread: the thread the scope was entered in.
 
     Raises:
         AdapterError: tokens, null tokens or mask do not fit each other, or the window is empty or outside [0, 1].
@@ -82,6 +84,7 @@ class FaceCondition:
     window: tuple[float, float] = WHOLE_RUN
     keys: dict[str, tuple[FaceKeys, FaceKeys | None]] = field(default_factory=dict)
     pending: dict[str, Tensor] = field(default_factory=dict)
+    thread: int = field(default_factory=threading.get_ident)
 
     def __post_init__(self) -> None:
         shape = tuple(self.face_tokens.shape)
