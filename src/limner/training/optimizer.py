@@ -1,0 +1,59 @@
+"""Learning-rate schedule, moving average of trained weights, parameter groups."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def learning_rate_factor(step: int, *, warmup_steps: int, decay_steps: int, total_steps: int) -> float:
+    """Linear warm-up, constant, and a linear fall to 0 over the last ``decay_steps``; in [0, 1].
+
+    The constant middle lets a run be lengthened after the fact; only the fall depends on the total.
+    """
+    rise = min((step + 1) / max(warmup_steps, 1), 1.0)
+    fall = min((total_steps - step) / max(decay_steps, 1), 1.0)
+    return max(min(rise, fall), 0.0)
+
+
+def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, object]]:
+    """Decay matrices and filters, not biases, norms and gates; frozen parameters are left out."""
+    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+class MovingAverage:
+    """Exponential moving average of the trained parameters; the decay rises from 0 so that early weights fade."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.average = {name: p.detach().clone() for name, p in module.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, parameter in module.named_parameters():
+            if name in self.average:
+                self.average[name].lerp_(parameter, 1 - decay)
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        return {**self.average, "__steps__": self.steps}
+
+    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
+        self.steps = int(state["__steps__"])
+        for name, value in self.average.items():
+            stored = state[name]
+            assert isinstance(stored, Tensor)
+            value.copy_(stored)
+
+    @torch.no_grad()
+    def copy_to(self, module: nn.Module) -> None:
+        """Put the averaged weights into ``module``."""
+        for name, parameter in module.named_parameters():
+            if name in self.average:
+                parameter.copy_(self.average[name])
