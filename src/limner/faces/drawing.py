@@ -1,4 +1,4 @@
-"""Showing what was seen: a photo with its faces drawn in, and the same as a text table."""
+"""Showing what was seen: a photo with its faces drawn in, and the same as rows of a table."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,8 @@ LABEL_COLORS: dict[ParsingLabel, tuple[int, int, int]] = {
     ParsingLabel.HAT: (0, 200, 200),
 }
 
+FACE_COLUMNS = ("face", "box", "eyes", "quality", "yaw", "pitch", "roll", "score", "usable")
+
 _OVERLAY = 0.4
 _MESH_MIN_HEIGHT = 100  # in a smaller face 468 points would hide everything else
 _BOX, _MESH, _LANDMARK = (255, 255, 0), (255, 255, 255), (255, 0, 0)
@@ -54,24 +56,32 @@ def draw_faces(
     return _with_legend(np.asarray(canvas), labels)
 
 
-def face_table(analyses: Sequence[FaceAnalysis], *, numbers: Sequence[int] | None = None) -> str:
-    """One line a face: number, box, eye distance in pixels, quality, yaw, pitch and roll in degrees, score, use."""
+def face_rows(analyses: Sequence[FaceAnalysis], *, numbers: Sequence[int] | None = None) -> list[tuple[str, ...]]:
+    """One row a face with the cells of `FACE_COLUMNS`; lengths in pixels, angles in degrees."""
     numbers = range(len(analyses)) if numbers is None else numbers
-    lines = [f"{'face':>4}  {'x, y, width, height':>22}  {'eyes':>6}  quality    yaw  pitch   roll  score  usable"]
+    rows = []
     for number, analysis in zip(numbers, analyses, strict=True):
-        box = ", ".join(f"{value:.0f}" for value in analysis.face.box)
-        yaw, pitch, roll = analysis.pose
-        lines.append(
-            f"{number:>4}  {box:>22}  {analysis.face.eye_distance:>6.1f}  {analysis.quality:>7.2f}  "
-            f"{yaw:>+5.0f}  {pitch:>+5.0f}  {roll:>+5.0f}  {analysis.face.score:>5.2f}  {_use(analysis)}"
+        face, pose = analysis.face, analysis.pose
+        box = "{:.0f},{:.0f} {:.0f}x{:.0f}".format(*face.box)
+        angles = (f"{angle:+.0f}" for angle in pose)
+        rows.append(
+            (
+                str(number),
+                box,
+                f"{face.eye_distance:.0f}",
+                f"{analysis.quality:.2f}",
+                *angles,
+                f"{face.score:.2f}",
+                _use(analysis),
+            )
         )
-    return "\n".join(lines)
+    return rows
 
 
 def _use(analysis: FaceAnalysis) -> str:
     if analysis.face.frontal_eye_distance < MIN_EYE_DISTANCE:
-        return "no, too small"
-    return "no, too blurred" if analysis.quality < MIN_QUALITY else "yes"
+        return "too small"
+    return "too blurred" if analysis.quality < MIN_QUALITY else "yes"
 
 
 def _joined_maps(size: tuple[int, int], analyses: Sequence[FaceAnalysis]) -> np.ndarray:

@@ -18,7 +18,7 @@ from limner.faces.face import Face
 from limner.faces.networks import TfliteNetwork
 
 _TEMPLATE = "ffhq-512"
-# Seen on the portraits: 1.0 cuts off voluminous hair and the back of profile heads, from 1.35 on bits of hair become hats.
+# Seen on the portraits: 1.0 cuts off voluminous hair and the back of heads, from 1.35 on bits of hair become hats.
 _MARGIN = 1.25
 
 

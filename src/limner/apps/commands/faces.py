@@ -9,11 +9,11 @@ from limner.core.images import read_image, write_png
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("faces")(_faces)
+    """Add the command to ``app``."""
+    app.command()(faces)
 
 
-def _faces(
+def faces(
     photo: Annotated[Path, typer.Argument(help="The photo to look at.")],
     face: Annotated[int | None, typer.Option(help="Show this face only; 0 is the leftmost.")] = None,
     output: Annotated[
@@ -21,17 +21,18 @@ def _faces(
     ] = None,
 ) -> None:
     """Print a table of the faces in a photo and write the photo with boxes, landmarks and parsing drawn in."""
+    from limner.apps.tables import print_table
     from limner.faces.analysis import FaceAnalyzer
     from limner.faces.detection import select_face
-    from limner.faces.drawing import draw_faces, face_table
+    from limner.faces.drawing import FACE_COLUMNS, draw_faces, face_rows
 
     image = read_image(photo)
     analyzer = FaceAnalyzer()
-    faces = analyzer.search(image).require()
-    chosen = faces if face is None else [select_face(faces, face)]
-    numbers = range(len(faces)) if face is None else [face]
-    analyses = [analyzer.analyze_face(image, one, num_faces=len(faces)) for one in chosen]
+    found = analyzer.search(image).require()
+    chosen = found if face is None else [select_face(found, face)]
+    numbers = range(len(found)) if face is None else [face]
+    analyses = [analyzer.analyze_face(image, one, num_faces=len(found)) for one in chosen]
     target = output or Path(f"{photo.stem}-faces.png")
     write_png(target, draw_faces(image, analyses, numbers=numbers))
-    typer.echo(face_table(analyses, numbers=numbers))
+    print_table(f"Faces of {photo.name}", FACE_COLUMNS, face_rows(analyses, numbers=numbers))
     typer.echo(f"The annotated picture is {target}.")
