@@ -45,7 +45,7 @@ def test_another_backbone_is_refused_untouched(made_for: Callable[[], UNet2DCond
 
 def test_a_block_of_another_size_is_refused() -> None:
     wide = type(sd15()).from_config({**sd15().config, "block_out_channels": (8, 32)})
-    with pytest.raises(AdapterError, match="channels=16.*channels=32"):
+    with pytest.raises(AdapterError, match=r"channels=16.*channels=32"):
         awake(sd15()).inject(wide)
 
 

@@ -1,7 +1,7 @@
 """``limner convert``: one sub-command per foreign format."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,3 +28,22 @@ def transface(source: Source, output: Output) -> None:
 
     header = convert_transface(source, output)
     typer.echo(f"{output}: {header.system} in the feature space {header.feature_space}, licence {header.licence}")
+
+
+Names = Annotated[
+    Literal["released", "training"],
+    typer.Option(help="Names in the foreign file: as published, or as the training code writes them."),
+]
+Export = Annotated[bool, typer.Option("--export", help="The other way: from Limner's format to the foreign names.")]
+
+
+@convert.command("fact-adapter")
+def fact_adapter(source: Source, output: Output, names: Names = "released", export: Export = False) -> None:
+    """Convert an adapter file of FaceChain-FACT for Stable Diffusion 1.5."""
+    from limner.systems.fact_conversion import convert_fact, export_fact
+
+    if export:
+        typer.echo(f"{output}: {export_fact(source, output, layout=names)} tensors under the {names} names")
+        return
+    header = convert_fact(source, output, layout=names)
+    typer.echo(f"{output}: {header.system} for {header.backbone}, licence {header.licence}")
