@@ -80,7 +80,9 @@ def test_the_guide_knows_a_person_again_and_reads_colours_in_order(shared: Path,
 
     astronaut = face("portrait_10_astronaut.jpg")
     swapped = AlignedFace(np.ascontiguousarray(astronaut.image[..., ::-1]), astronaut.matrix, astronaut.template)
-    embeddings = guide.embed([astronaut, face("rotated_exif6_astronaut.jpg"), face("portrait_09_tim-scott.jpg"), swapped])
+    embeddings = guide.embed(
+        [astronaut, face("rotated_exif6_astronaut.jpg"), face("portrait_09_tim-scott.jpg"), swapped]
+    )
     similarities = similarity(embeddings, embeddings[0])
     assert similarities[1] > 0.9
     assert similarities[2] < 0.35

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from limner.core.errors import ConfigError
+from limner.identity.encoder import empty_encoder
 from limner.identity.transface import translate
 from limner.identity.vit import FaceViT, MeanHead, ReweightedHead, ViTConfig
 from tests.golden import fill_input, fill_tensor, load_golden, weights_of
@@ -53,7 +55,7 @@ def test_every_layer_agrees_with_the_golden(shared: Path, name: str):
 @pytest.mark.shared
 def test_full_size_agrees_with_the_golden(shared: Path):
     golden, metadata = load_golden(shared, "vit_full")
-    model = FaceViT(config_of(metadata), head=ReweightedHead).eval()
+    model = empty_encoder(config_of(metadata), ReweightedHead).eval()
     names = {name: f"head.{name}" for name in model.head.state_dict()}
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     released = {ours: theirs for theirs, ours in names.items()}
@@ -70,6 +72,12 @@ def test_default_sizes_are_those_of_transface_s():
     parameters = sum(parameter.numel() for parameter in model.parameters())
     assert ViTConfig().num_patches == 144
     assert round(parameters / 1e6, 1) == 86.7
+
+
+@pytest.mark.parametrize("wrong", [{"heads": 3}, {"image_pixels": 6}])
+def test_impossible_sizes_are_refused(wrong: dict):
+    with pytest.raises(ConfigError, match="10 wide"):
+        dataclasses.replace(TINY, **wrong)
 
 
 @pytest.mark.parametrize("head", [MeanHead, ReweightedHead])

@@ -1,6 +1,7 @@
 """Face transformers on disk, and the recogniser that runs one: the encoder whose tokens adapters read."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -118,7 +119,7 @@ def _construction(header: Header, path: str | os.PathLike[str]) -> tuple[ViTConf
     if head not in HEADS:
         raise CheckpointError(f"{path} names the head {head!r}, known are {', '.join(HEADS)}; update Limner")
     try:
-        return _CONFIG.validate_python(settings, strict=True, extra="forbid"), HEADS[str(head)]
+        return _CONFIG.validate_json(json.dumps(settings), strict=True, extra="forbid"), HEADS[str(head)]
     except ValidationError as error:
         problem = error.errors()[0]
         told = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from limner.core.checkpoint import Header, load_checkpoint, save_checkpoint
@@ -137,7 +137,7 @@ class Identity:
             identity = cls(
                 features, tensors.pop("quality"), tensors.pop("pose"), card.consent, card.origin, card.licence
             )
-        except (ValidationError, KeyError, RuntimeError) as error:  # the last: a norm that is no number
+        except (KeyError, ValueError) as error:  # a part is missing, a norm is no number, a word has no place
             raise CheckpointError(f"{path} lacks part of an identity card ({error}); make it again") from error
         problem = f"it also holds {', '.join(tensors)}" if tensors else _problem(identity)
         if problem:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limner.core.errors import ConfigError
+
 BATCH_NORM_EPSILON = 2e-5
 
 
@@ -27,6 +29,13 @@ class ViTConfig:
     heads: int = 8
     embedding: int = 512
     mlp_ratio: int = 4
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.image_pixels < self.patch:
+            raise ConfigError(
+                f"a face transformer cannot be {self.width} wide with {self.heads} heads on {self.image_pixels} px in "
+                f"patches of {self.patch} px; give a width that the heads divide and at least one patch"
+            )
 
     @property
     def num_patches(self) -> int:
