@@ -10,7 +10,7 @@ from limner.core.errors import ConfigError
 
 
 class Training(Config):
-    steps: int = Field(100, gt=0)
+    steps: int = Field(default=100, gt=0)
     rate: float = 1e-3
     warm_start: Path | None = None
 

@@ -2,9 +2,12 @@
 
 import struct
 import tracemalloc
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -160,6 +163,27 @@ def _file(tmp_path: Path, data: bytes) -> Path:
     return path
 
 
+def test_a_good_photo_with_broken_exif_is_read_without_a_warning() -> None:
+    broken = b"Exif\0\0II*\0\x08\0\0\0\x09\0\x12\x01\x03\0\x01\0\0\0\x06\0"
+    assert read_image(_bytes(_picture(), "JPEG", exif=broken)).shape[2] == 3
+
+
+def test_threads_do_not_disturb_the_filters_of_warnings() -> None:
+    filters = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        images = list(pool.map(read_image, [_bytes(_picture())] * 200))
+    assert len(images) == 200
+    assert list(warnings.filters) == filters
+
+
+@pytest.mark.parametrize("damage", [ValueError("not enough image data"), SyntaxError("broken"), MemoryError()])
+def test_whatever_a_decoder_raises_becomes_an_image_error(damage: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = _picture()
+    monkeypatch.setattr(picture, "load", Mock(side_effect=damage))
+    with pytest.raises(ImageError, match="the given RGB picture is damaged or cut short"):
+        read_image(picture)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -181,6 +205,8 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
         read_image(tmp_path)
     with pytest.raises(ImageError, match=r"me.jpg: there is no such file; check the name"):
         read_image(tmp_path / "me.jpg")
+    with pytest.raises(ImageError, match="there is no such file"):
+        read_image("x" * 5000)
 
 
 SEEDS = [

@@ -7,9 +7,11 @@ before a single pixel is decoded.
 import os
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -60,11 +62,12 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
         ImageError: it is missing, unreadable, animated, too large, or smaller than 8 px.
     """
     name = _name(source)
-    if isinstance(source, Image.Image):
-        return _decode(source, name, max_pixels)
-    stream = BytesIO(source) if isinstance(source, bytes) else _open_file(Path(source))
-    with stream, _open(stream, name) as image:
-        return _decode(image, name, max_pixels)
+    with _quiet():
+        if isinstance(source, Image.Image):
+            return _decode(source, name, max_pixels)
+        stream = BytesIO(source) if isinstance(source, bytes) else _open_file(Path(source))
+        with stream, _open(stream, name) as image:
+            return _decode(image, name, max_pixels)
 
 
 def write_png(
@@ -88,6 +91,17 @@ def write_png(
         picture.convert("RGB").save(temporary, format="PNG", pnginfo=info)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Pillow's remarks about odd files to itself: either the picture is read, or our error says why not.
+
+    The filters of ``warnings`` belong to the process, so only one thread at a time may change them.
+    """
+    with _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _name(source: ImageSource) -> str:
     if isinstance(source, bytes):
         return f"the given {len(source)} bytes"
@@ -96,10 +110,10 @@ def _name(source: ImageSource) -> str:
     return str(Path(source))
 
 
-def _open_file(path: Path):
-    if not path.exists():
+def _open_file(path: Path) -> BinaryIO:
+    if not os.path.exists(path):  # unlike ``Path.exists``, never raises
         raise ImageError(f"{path}: there is no such file; check the name")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ImageError(f"{path} is not a file; {REMEDY}")
     try:
         return path.open("rb")
@@ -107,13 +121,10 @@ def _open_file(path: Path):
         raise ImageError(f"{path} cannot be opened ({error.strerror}); check its permissions") from error
 
 
-def _open(stream, name: str) -> Image.Image:
-    """Read the header only; Pillow's own remarks about odd files are replaced by our errors."""
+def _open(stream: BinaryIO, name: str) -> Image.Image:
+    """Read the header only."""
     try:
-        # The filters of ``warnings`` belong to the process, so only one thread at a time may change them.
-        with _WARNING_FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(stream, formats=FORMATS)
+        return Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} has far too many pixels; {_shrink(MAX_PIXELS)}") from error
     except UnidentifiedImageError as error:
