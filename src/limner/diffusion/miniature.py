@@ -1,18 +1,22 @@
 """The embedded text-to-face model: sizes of its parts and how a folder of it becomes a stock diffusers pipeline.
 
-The folder has diffusers' layout (``unet``, ``vae``, ``text_encoder``, ``tokenizer``, ``scheduler``); its weights are Limner
-checkpoints with 8 bits a weight, widened to float32 when read.
+The folder has diffusers' layout (``unet``, ``vae``, ``text_encoder``, ``tokenizer``, ``scheduler``); its weights are
+Limner checkpoints with 8 bits a weight, widened to float32 when read.
 """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from limner.core.checkpoint import Header, load_checkpoint, load_into, quantize, save_checkpoint
+from limner.core.config import Config
+from limner.core.errors import CheckpointError, InputError
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.schedule import sampling_schedule
 from limner.diffusion.text import build_text_encoder
@@ -79,37 +83,73 @@ class Miniature:
         )
 
     def save(self, folder: Path) -> None:
-        """Write all parts, 8 bits a weight (the autoencoder's 16)."""
-        self.tokenizer.save_pretrained(folder / "tokenizer")
-        for name, part in (("unet", self.unet), ("text_encoder", self.text_encoder), ("vae", self.vae)):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-            _save_part(folder / name / "model.safetensors", part, self.config)
+        """Write all parts, 8 bits a weight (the autoencoder's 16).
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        for part in (self.unet, self.text_encoder, self.vae):
+            _save_part(part_path(folder, type(part)), part, self.config)
+        try:
+            self.tokenizer.save_pretrained(folder / "tokenizer")
+        except OSError as error:
+            raise InputError(f"cannot write {folder}: {error.strerror}; choose a folder you may write to") from error
 
     @classmethod
     def load(cls, folder: Path) -> "Miniature":
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, in evaluation mode on the CPU; the global random state stays as it was.
 
         Raises:
             CheckpointError: a part is missing or not a part of the miniature.
         """
-        _, header = load_checkpoint(folder / "unet" / "model.safetensors", expect_system=f"{SYSTEM}-unet2dconditionmodel")
-        values = dict(header.config["miniature"])
-        values["channels"] = tuple(values["channels"])
-        config = MiniatureConfig(**values)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-        unet = build_unet(config)
-        text_encoder = build_text_encoder(tokenizer, width=config.text_width, depth=config.text_depth)
-        _load_part(folder / "unet" / "model.safetensors", unet)
-        _load_part(folder / "text_encoder" / "model.safetensors", text_encoder)
-        return cls(config, unet, load_autoencoder(folder), text_encoder, tokenizer)
+        unet_path = part_path(folder, UNet2DConditionModel)
+        tensors, header = load_checkpoint(unet_path, expect_system=_system_of(UNet2DConditionModel))
+        config = _read_config(header, unet_path)
+        tokenizer = _load_tokenizer(folder / "tokenizer")
+        with torch.device("meta"):  # initialising would take longer than loading
+            unet = build_unet(config)
+        unet.to_empty(device="cpu")
+        load_into(unet, tensors, unet_path)
+        text_path = part_path(folder, CLIPTextModel)
+        tensors, _ = load_checkpoint(text_path, expect_system=_system_of(CLIPTextModel))
+        with torch.random.fork_rng(devices=[]):
+            text_encoder = build_text_encoder(tokenizer, width=config.text_width, depth=config.text_depth)
+        load_into(text_encoder, tensors, text_path)
+        return cls(config, unet.eval(), load_autoencoder(folder), text_encoder.eval(), tokenizer)
+
+
+def part_path(folder: Path, part: type[nn.Module]) -> Path:
+    """Where the weights of a part lie in a miniature folder."""
+    return folder / _FOLDERS[part] / "model.safetensors"
 
 
 def load_autoencoder(folder: Path) -> TinyFaceAutoencoder:
-    """The autoencoder of a miniature folder."""
-    tensors, header = load_checkpoint(folder / "vae" / "model.safetensors", expect_system=_system_of(TinyFaceAutoencoder))
-    autoencoder = TinyFaceAutoencoder(**header.config["part"])
-    load_into(autoencoder, tensors, folder / "vae" / "model.safetensors")
+    """The autoencoder of a miniature folder.
+
+    Raises:
+        CheckpointError: it is missing or something else.
+    """
+    path = part_path(folder, TinyFaceAutoencoder)
+    tensors, header = load_checkpoint(path, expect_system=_system_of(TinyFaceAutoencoder))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            autoencoder = TinyFaceAutoencoder(**_AutoencoderSizes.model_validate(header.config["part"]).model_dump())
+    except (KeyError, ValidationError) as error:
+        raise CheckpointError(f"{path} does not say how its model is built ({error}); write it again") from error
+    load_into(autoencoder, tensors, path)
     return autoencoder.eval()
+
+
+_FOLDERS: dict[type[nn.Module], str] = {
+    UNet2DConditionModel: "unet",
+    CLIPTextModel: "text_encoder",
+    TinyFaceAutoencoder: "vae",
+}
+
+
+class _AutoencoderSizes(Config):
+    latent_mean: tuple[float, ...]
+    latent_deviation: tuple[float, ...]
 
 
 def _system_of(kind: type[nn.Module]) -> str:
@@ -117,19 +157,28 @@ def _system_of(kind: type[nn.Module]) -> str:
 
 
 def _save_part(path: Path, part: nn.Module, config: MiniatureConfig) -> None:
-    small = {name: tensor.half() for name, tensor in part.state_dict().items()}
-    autoencoder = isinstance(part, TinyFaceAutoencoder)
-    own = {"latent_mean": list(part.config.latent_mean), "latent_deviation": list(part.config.latent_deviation)} if autoencoder else {}
+    tensors, licence, own = quantize(part.state_dict()), LICENCE, {}
+    if isinstance(part, TinyFaceAutoencoder):
+        tensors, licence = {name: tensor.half() for name, tensor in part.state_dict().items()}, "taef2"
+        own = {name: list(part.config[name]) for name in _AutoencoderSizes.model_fields}
+    sizes = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
     header = Header(
-        system=_system_of(type(part)),
-        version="1",
-        licence="taef2" if autoencoder else LICENCE,
-        config={"miniature": asdict(config), "part": own},
+        system=_system_of(type(part)), version="1", licence=licence, config={"miniature": sizes, "part": own}
     )
-    save_checkpoint(path, small if autoencoder else quantize(part.state_dict()), header)
+    save_checkpoint(path, tensors, header)
 
 
-def _load_part(path: Path, part: nn.Module) -> None:
-    tensors, _ = load_checkpoint(path, expect_system=_system_of(type(part)))
-    load_into(part, tensors, path)
-    part.eval()
+def _read_config(header: Header, path: Path) -> MiniatureConfig:
+    try:
+        return TypeAdapter(MiniatureConfig).validate_python(header.config["miniature"])
+    except (KeyError, ValidationError) as error:
+        raise CheckpointError(f"{path} does not say how its model is built ({error}); write it again") from error
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    if not (folder / "tokenizer.json").is_file():  # a missing folder would be looked up on the hub
+        raise CheckpointError(f"{folder}: there is no tokenizer; fetch the whole folder again")
+    try:
+        return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the parser raises anything on mangled files
+        raise CheckpointError(f"{folder} holds no tokenizer ({error}); fetch it again") from error

@@ -22,6 +22,7 @@ def sampling_schedule() -> DPMSolverMultistepScheduler:
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
+        steps_offset=1,  # without effect here; stock pipelines demand it
     )
 
 
