@@ -1,6 +1,7 @@
 """Deterministic picture edits with a word for each: art styles by filters, and exchanged backgrounds.
 
-They widen what the miniature's captions can ask for without a second generator. Pictures are ``(height, width, 3)`` RGB uint8.
+They widen what the miniature's captions can ask for without a second generator. Pictures are ``(height, width, 3)``
+RGB uint8.
 """
 
 from collections.abc import Callable
@@ -78,9 +79,7 @@ STYLES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """Style name of the caption grammar -> filter."""
 
 
-def exchange_background(
-    image: np.ndarray, person_mask: np.ndarray, colour: str, rng: torch.Generator
-) -> np.ndarray:
+def exchange_background(image: np.ndarray, person_mask: np.ndarray, colour: str, rng: torch.Generator) -> np.ndarray:
     """Put the person before a wall of ``colour`` with a random light gradient.
 
     Args:

@@ -8,23 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BACKGROUND, GLASSES, NECK, CLOTH, HAIR, HAT = 0, 6, 14, 16, 17, 18
-"""Class ids of the parser (CelebAMask-HQ)."""
-SKIN_IDS = (1, 10)
-FACE_IDS = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)
+from limner.faces.parsing import ParsingLabel, region_mask
+from limner.faces.pose import head_pose
+
+_SKIN = (ParsingLabel.SKIN, ParsingLabel.NOSE)
 _MOUTH_CORNERS, _INNER_LIPS, _OUTER_LIPS = (61, 291), (13, 14), (0, 17)
-_EYE_OUTER, _CHIN, _FOREHEAD = (33, 263), 152, 10
+_EYE_OUTER, _CHIN, _NOSE_TIP = (33, 263), 152, 1
 """Vertex numbers of the 468-point face mesh."""
-_NEUTRAL_TILT = 10.0
-"""Degrees by which the line from forehead to chin leans back in a level adult head (median of generated faces)."""
 
 
 @dataclass(frozen=True)
 class Measurements:
     """One picture's numbers.
 
-    ``yaw`` and ``pitch`` in degrees (positive: towards image right, upwards); ``smile`` and ``mouth_open`` as fractions of
-    the distance between the outer eye corners; areas as fractions of the face or picture; colours RGB in [0, 255].
+    ``yaw`` and ``pitch`` in degrees (positive: towards image right, upwards); ``smile`` and ``mouth_open`` as
+    fractions of the distance between the outer eye corners; areas as fractions of the face or picture; colours RGB in [0, 255].
     """
 
     yaw: float
@@ -53,27 +51,28 @@ def measure(image: np.ndarray, mesh: np.ndarray, labels: np.ndarray) -> Measurem
 
     Args:
         image: ``(height, width, 3)`` RGB uint8.
-        mesh: ``(468, 3)`` face mesh in pixels of ``image``, z towards the camera negative.
-        labels: ``(height, width)`` parser class ids of ``image``.
+        mesh: ``(468, 3)`` face mesh in pixels of ``image``.
+        labels: ``(height, width)`` of :class:`ParsingLabel`.
     """
     eye_distance = float(np.linalg.norm(mesh[_EYE_OUTER[1], :2] - mesh[_EYE_OUTER[0], :2])) or 1.0
     corners, middle = mesh[list(_MOUTH_CORNERS), :2], mesh[list(_OUTER_LIPS), :2].mean(axis=0)
     width = float(np.linalg.norm(corners[1] - corners[0])) / eye_distance
     lift = float(middle[1] - corners[:, 1].mean()) / eye_distance
-    skin, hair, background = np.isin(labels, SKIN_IDS), labels == HAIR, labels == BACKGROUND
-    face_area = max(int(np.isin(labels, FACE_IDS).sum()), 1)
+    skin, hair = np.isin(labels, _SKIN), labels == ParsingLabel.HAIR
+    background = labels == ParsingLabel.BACKGROUND
+    face_area = max(int(region_mask(labels, "face").sum()), 1)
     rows = np.arange(labels.shape[0])[:, None]
     columns = np.arange(labels.shape[1])[None, :]
-    left, right = skin & (columns < mesh[1, 0]), skin & (columns >= mesh[1, 0])
+    left, right = skin & (columns < mesh[_NOSE_TIP, 0]), skin & (columns >= mesh[_NOSE_TIP, 0])
     grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    yaw, pitch = head_angles(mesh)
+    pose = head_pose(mesh)
     return Measurements(
-        yaw=yaw,
-        pitch=pitch,
+        yaw=pose.yaw,
+        pitch=pose.pitch,
         smile=width - 0.45 + lift,
         mouth_open=float(np.linalg.norm(mesh[_INNER_LIPS[0], :2] - mesh[_INNER_LIPS[1], :2])) / eye_distance,
-        glasses=float((labels == GLASSES).sum()) / face_area,
-        hat=float((labels == HAT).sum()) / face_area,
+        glasses=float((labels == ParsingLabel.GLASSES).sum()) / face_area,
+        hat=float((labels == ParsingLabel.HAT).sum()) / face_area,
         hair=float(hair.sum()) / face_area,
         hair_below_chin=float((hair & (rows > mesh[_CHIN, 1])).sum()) / face_area,
         hair_colour=_mean_colour(image, hair),
@@ -82,15 +81,6 @@ def measure(image: np.ndarray, mesh: np.ndarray, labels: np.ndarray) -> Measurem
         background_spread=float(image[background].std()) if background.any() else 0.0,
         light_from_left=_mean(grey, left) / max(_mean(grey, right), 1.0),
     )
-
-
-def head_angles(mesh: np.ndarray) -> tuple[float, float]:
-    """Yaw and pitch in degrees from the plane of eye corners, chin and forehead of the mesh ``(468, 3)``."""
-    across = mesh[_EYE_OUTER[1]] - mesh[_EYE_OUTER[0]]
-    down = mesh[_CHIN] - mesh[_FOREHEAD]
-    yaw = float(np.degrees(np.arctan2(across[2], across[0])))
-    pitch = _NEUTRAL_TILT - float(np.degrees(np.arctan2(down[2], down[1])))
-    return yaw, pitch
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:

@@ -56,9 +56,7 @@ class IrGraph:
 
     def readers(self, source: str, kind: str) -> list[str]:
         """Layers of ``kind`` that take the output of ``source``."""
-        return [
-            name for name, ports in self.inputs.items() if source in ports.values() and self.kinds[name] == kind
-        ]
+        return [name for name, ports in self.inputs.items() if source in ports.values() and self.kinds[name] == kind]
 
     def layers_of(self, kind: str) -> list[str]:
         return [name for name, layer_kind in self.kinds.items() if layer_kind == kind]

@@ -5,7 +5,6 @@ A record is three members of a tar with the same key: ``.jpg`` (picture), ``.png
 
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from limner.core.errors import InputError
+from limner.core.files import replacing
 from limner.data.attributes import Measurements
 
 VERSION = 1
@@ -24,8 +24,9 @@ VERSION = 1
 class FaceRecord:
     """One picture.
 
-    ``image`` ``(height, width, 3)`` RGB uint8; ``labels`` ``(rows, columns)`` parser class ids of the whole picture, at its own
-    resolution; ``landmarks`` ``(5, 2)`` in pixels of ``image``; ``male`` in [0, 1]; ``split`` is ``train`` or ``validation``.
+    ``image`` ``(height, width, 3)`` RGB uint8; ``labels`` ``(rows, columns)`` parser class ids of the whole picture,
+    at its own resolution; ``landmarks`` ``(5, 2)`` in pixels of ``image``; ``male`` in [0, 1]; ``split`` is ``train``
+    or ``validation``.
     """
 
     key: str
@@ -44,15 +45,13 @@ class FaceRecord:
 
 def write_shard(path: Path, records: Iterable[FaceRecord], *, jpeg_quality: int = 95) -> int:
     """Write records to a tar and return how many; the file appears under its name only when complete."""
-    unfinished = path.with_suffix(".partial")
     count = 0
-    with tarfile.open(unfinished, "w") as tar:
+    with replacing(path) as unfinished, tarfile.open(unfinished, "w") as tar:
         for record in records:
             _add(tar, f"{record.key}.jpg", _encoded(record.image, "JPEG", quality=jpeg_quality))
             _add(tar, f"{record.key}.png", _encoded(record.labels.astype(np.uint8), "PNG"))
             _add(tar, f"{record.key}.json", json.dumps(_facts(record), sort_keys=True).encode())
             count += 1
-    os.replace(unfinished, path)
     return count
 
 

@@ -12,7 +12,8 @@ START, END = "<|start|>", "<|end|>"
 
 
 def train_tokenizer(sentences: Iterable[str], *, vocabulary: int, max_tokens: int) -> PreTrainedTokenizerFast:
-    """A byte-level pair encoding with at most ``vocabulary`` entries; sentences are cut and padded to ``max_tokens``."""
+    """A byte-level pair encoding with at most ``vocabulary`` entries; sentences are cut and padded to
+    ``max_tokens``."""
     core = Tokenizer(models.BPE(unk_token=None))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     core.decoder = decoders.ByteLevel()

@@ -16,5 +16,6 @@ def denoising_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = N
 
 
 def min_snr_weight_velocity(signal_to_noise: Tensor, gamma: float = 5.0) -> Tensor:
-    """Min-SNR weight for velocity prediction (arXiv:2303.09556): ``min(snr, gamma) / (snr + 1)``, shape ``(batch,)``."""
+    """Min-SNR weight for velocity prediction (arXiv:2303.09556): ``min(snr, gamma) / (snr + 1)``, shape
+    ``(batch,)``."""
     return signal_to_noise.clamp(max=gamma) / (signal_to_noise + 1)

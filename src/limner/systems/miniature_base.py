@@ -18,7 +18,13 @@ class MiniatureBase:
     """The loss of one step; ``module`` holds what is trained."""
 
     def __init__(
-        self, unet: nn.Module, text_encoder: nn.Module, tokenizer: PreTrainedTokenizerFast, faces: EncodedFaces, *, batch: int
+        self,
+        unet: nn.Module,
+        text_encoder: nn.Module,
+        tokenizer: PreTrainedTokenizerFast,
+        faces: EncodedFaces,
+        *,
+        batch: int,
     ) -> None:
         self.module = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder})
         self.tokenizer, self.faces, self.batch = tokenizer, faces, batch

@@ -1,7 +1,7 @@
 """FACT on the miniature: the base is frozen, resampler and adapter learn to add the person (arXiv:2410.12312, 2).
 
-The face often comes from another picture of the person than the target (shuffle), is sometimes left out (drop), and what
-the adapter adds outside the face is penalised (FAIR).
+The face often comes from another picture of the person than the target (shuffle), is sometimes left out (drop), and
+what the adapter adds outside the face is penalised (FAIR).
 """
 
 from dataclasses import dataclass
@@ -90,9 +90,7 @@ class MiniatureFact:
         for number in record.tolist():
             others = [r for r in self.pictures_of[int(self.faces.person[number])] if r != number]
             shuffled = float(torch.rand((), generator=rng)) < probability
-            chosen.append(
-                others[int(torch.randint(len(others), (), generator=rng))] if shuffled and others else number
-            )
+            chosen.append(others[int(torch.randint(len(others), (), generator=rng))] if shuffled and others else number)
         return torch.tensor(chosen)
 
     def _face_tokens(self, reference: Tensor, rng: torch.Generator) -> Tensor:

@@ -5,28 +5,28 @@ unbroken one would have drawn.
 """
 
 import csv
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from limner.core.config import Config
+from limner.core.files import replacing
 from limner.training.optimizer import MovingAverage, learning_rate_factor, parameter_groups
 
 Loss = Callable[[int, torch.Generator], dict[str, Tensor]]
 """Step number and its generator -> named, unweighted loss terms."""
 
 
-@dataclass(frozen=True)
-class LoopSettings:
+class LoopSettings(Config):
     """How long and how fast; ``weights`` multiplies loss terms by name (1 where not said)."""
 
-    steps: int
-    learning_rate: float
+    steps: PositiveInt
+    learning_rate: PositiveFloat
     warmup_steps: int = 200
     decay_steps: int = 1000
     weight_decay: float = 0.01
@@ -35,7 +35,7 @@ class LoopSettings:
     seed: int = 0
     log_every: int = 20
     save_every: int = 250
-    weights: dict[str, float] | None = None
+    weights: Mapping[str, float] = Field(default_factory=dict)
 
 
 class Run:
@@ -85,8 +85,7 @@ class Run:
             group["lr"] = settings.learning_rate * factor
         rng = torch.Generator().manual_seed(settings.seed * 10_000_019 + self.step)
         terms = self.loss(self.step, rng)
-        weights = settings.weights or {}
-        total = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
+        total = torch.stack([settings.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         total.backward()
         norm = nn.utils.clip_grad_norm_(trained, settings.clip_norm)
         self.optimizer.step()
@@ -103,9 +102,8 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state_dict(),
         }
-        unfinished = self.folder / "state.partial"
-        torch.save(state, unfinished)
-        os.replace(unfinished, self.folder / "state.pt")
+        with replacing(self.folder / "state.pt") as path:
+            torch.save(state, path)
 
     def _restore(self) -> None:
         state: dict[str, Any] = torch.load(self.folder / "state.pt", weights_only=True)

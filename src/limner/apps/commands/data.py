@@ -1,0 +1,66 @@
+"""``limner data``: training shards."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(no_args_is_help=True, help="Make training shards.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to ``app``."""
+    app.add_typer(data, name="data")
+
+
+@data.command()
+def synthesize(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures/ and shards/.")],
+    generator: Annotated[
+        Path,
+        typer.Option(help="Folder with the face generator's IR files (random_face/data of the wheel random-face)."),
+    ],
+    directions: Annotated[Path, typer.Option(help="Edit directions, .npz (see specs/assets.md).")],
+    people: Annotated[int, typer.Option(min=1, help="How many people to invent.")] = 2000,
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
+    seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
+) -> None:
+    """Invent people and write shards of them. Killed at any point, the same command goes on where it was."""
+    import torch
+    from rich.progress import Progress
+
+    from limner.data.face_generator import FaceGenerator
+    from limner.data.measuring import PictureMeasurer
+    from limner.data.synthesis import Directions
+    from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
+
+    crowd = Crowd(people, pictures, seed)
+    network = FaceGenerator(generator).to(memory_format=torch.channels_last)
+    with Progress() as progress:
+        drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
+        draw_pictures(
+            output, crowd, network, Directions.read(directions), lambda n, _: progress.update(drawing, completed=n)
+        )
+        counts = write_shards(output, crowd, PictureMeasurer(), lambda n, _: progress.update(measuring, completed=n))
+    typer.echo(", ".join(f"{reason}: {count}" for reason, count in counts.items()))
+
+
+@data.command("import")
+def import_sets(
+    sets: Annotated[list[Path], typer.Argument(help="Folders of packed photo sets.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards.")],
+    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+) -> None:
+    """Measure packed photo sets and write one shard each; shards that exist are kept."""
+    from limner.apps.tables import print_table
+    from limner.data.measuring import PictureMeasurer
+    from limner.data.photo_sets import records_of_set
+    from limner.data.record import write_shard
+
+    output.mkdir(parents=True, exist_ok=True)
+    measurer, rows = PictureMeasurer(), []
+    for folder in sets:
+        shard = output / f"{folder.name}.tar"
+        count = "kept" if shard.exists() else write_shard(shard, records_of_set(folder, measurer, split=split))
+        rows.append((folder.name, str(count)))
+    print_table(str(output), ["set", "records"], rows)

@@ -1,0 +1,113 @@
+"""Makes training shards of invented people: draw, measure, filter, write. Killed at any point, it goes on where it was.
+
+A folder holds ``pictures/`` (256 px JPEG and the edits of each person) and, once measured, ``shards/*.tar``.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from limner.core.files import replacing
+from limner.core.images import read_image
+from limner.data.face_generator import FaceGenerator
+from limner.data.measuring import PictureMeasurer, same_person
+from limner.data.record import FaceRecord, write_shard
+from limner.data.synthesis import Directions, plan_person
+
+PIXELS = 256
+PEOPLE_PER_SHARD = 250
+SAME_PERSON = 0.45
+"""Guide similarity to the person's first picture; real pairs average 0.645, the threshold at FAR 1e-3 is 0.362."""
+ADULT_YEARS = 20
+VALIDATION_EVERY = 16
+"""Every sixteenth person is never trained on."""
+SOURCE = "random-face"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Which people to make: numbers 0 to ``people`` - 1, ``pictures`` of each, from one ``seed``."""
+
+    people: int
+    pictures: int = 3
+    seed: int = 1
+
+
+def draw_pictures(
+    folder: Path, crowd: Crowd, generator: FaceGenerator, directions: Directions, progress: Progress
+) -> None:
+    """Write ``pictures/`` for every person that is not there yet; the generator runs in the precision it is given
+    in."""
+    pictures = folder / "pictures"
+    precision = next(generator.blocks.buffers()).dtype
+    for person in range(crowd.people):
+        done = pictures / f"{person:05d}.json"
+        if not done.exists():
+            shots = plan_person(person, crowd.pictures, generator, directions, seed=crowd.seed)
+            faces = generator(torch.stack([shot.styles for shot in shots]).to(precision))
+            faces = F.interpolate(faces, (PIXELS, PIXELS), mode="area").clamp(-1, 1)
+            for shot, face in zip(shots, ((faces + 1) * 127.5).round().byte(), strict=True):
+                bgr = face.permute(1, 2, 0).numpy()[..., ::-1]
+                jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+                with replacing(pictures / f"{person:05d}_{shot.picture}.jpg") as path:
+                    path.write_bytes(jpeg.tobytes())
+            with replacing(done) as path:
+                path.write_text(json.dumps([shot.edits for shot in shots]))
+        progress(person + 1, crowd.people)
+
+
+def write_shards(folder: Path, crowd: Crowd, measurer: PictureMeasurer, progress: Progress) -> dict[str, int]:
+    """Measure the pictures and write the missing shards; returns how many pictures were kept and dropped, by reason."""
+    counts = {"kept": 0, "child": 0, "another person": 0, "no face": 0}
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    for start in range(0, crowd.people, PEOPLE_PER_SHARD):
+        shard = folder / "shards" / f"generated-{start // PEOPLE_PER_SHARD:03d}.tar"
+        people = range(start, min(start + PEOPLE_PER_SHARD, crowd.people))
+        if not shard.exists():
+            write_shard(shard, _records(folder, people, crowd, measurer, counts, progress))
+        progress(people.stop, crowd.people)
+    return counts
+
+
+def _records(
+    folder: Path, people: range, crowd: Crowd, measurer: PictureMeasurer, counts: dict[str, int], progress: Progress
+) -> Iterator[FaceRecord]:
+    for person in people:
+        pictures = folder / "pictures"
+        images = [read_image(pictures / f"{person:05d}_{i}.jpg") for i in range(crowd.pictures)]
+        edits = json.loads((pictures / f"{person:05d}.json").read_text())
+        measured = [measurer.measure(image) for image in images]
+        found = [m.age_gender for m in measured if m is not None]
+        progress(person, crowd.people)
+        if not found or np.median([a.years for a in found]) < ADULT_YEARS:
+            counts["child" if found else "no face"] += len(images)
+            continue
+        kept = same_person(measured, threshold=SAME_PERSON)
+        years, male = float(np.median([a.years for a in found])), float(np.mean([a.male for a in found]))
+        for number, (face, keep) in enumerate(zip(measured, kept, strict=True)):
+            counts["kept" if keep else "no face" if face is None else "another person"] += 1
+            if face is None or not keep:
+                continue
+            yield FaceRecord(
+                key=f"{person:05d}_{number}",
+                person=f"generated-{person:05d}",
+                source=SOURCE,
+                split="validation" if person % VALIDATION_EVERY == 0 else "train",
+                image=images[number],
+                labels=face.labels,
+                landmarks=face.landmarks,
+                numbers=face.numbers,
+                # One face's age wobbles by years; gender does not change from picture to picture.
+                age_years=(years + face.age_gender.years) / 2,
+                male=male,
+                guide_embedding=face.guide_embedding,
+                edits=edits[number],
+            )
