@@ -22,7 +22,7 @@ import typer
 
 from limner.apps.tables import print_table
 from limner.core.images import read_image
-from limner.evaluation.verification import Pairs, Verification, measure_verification
+from limner.evaluation.verification import Measured, Pairs, Verification, measure_verification
 from limner.faces.detection import FaceDetector, select_face
 from limner.faces.face import Face
 from limner.identity.encoder import EncoderRecognizer
@@ -137,12 +137,14 @@ def _rows(embedded: IdentityEmbedding, positions: np.ndarray) -> IdentityEmbeddi
 
 
 def _cells(result: Verification) -> list[str]:
-    def told(measured) -> str:
+    def told(measured: Measured) -> str:
+        if np.isnan(measured.value):
+            return "too few pairs"
         return f"{measured.value:.3f} [{measured.low:.3f}, {measured.high:.3f}]"
 
     cells = [f"{result.num_same} / {result.num_different}", told(result.auc), f"{result.accuracy:.3f}"]
     cells += [told(result.tar[far]) for far in FARS]
-    return cells + [f"{result.threshold[far]:.3f}" for far in FARS]
+    return cells + ["-" if np.isnan(at := result.threshold[far]) else f"{at:.3f}" for far in FARS]
 
 
 def _numbered(people: list[str]) -> np.ndarray:

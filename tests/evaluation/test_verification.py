@@ -82,3 +82,10 @@ def test_intervals_know_that_pairs_of_one_person_belong_together():
     assert result.auc.value == 0.5
     assert result.auc.low <= 0.3  # 1,000 independent pairs would say 0.47
     assert result.auc.high >= 0.7
+
+
+def test_it_does_not_matter_who_stands_first():
+    pairs = drawn(6, count=500)
+    turned = Pairs(pairs.scores, pairs.same, pairs.people[:, ::-1])
+    first, second = (measure_verification(each, seed=1, fars=(0.1,), replicates=50) for each in (pairs, turned))
+    assert first == second

@@ -63,6 +63,8 @@ def test_recognizer_gives_unit_embeddings_and_tokens_in_any_batch(checkpoint: Pa
     np.testing.assert_allclose(np.linalg.norm(together.vector, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(together.vector[3], recognizer.embed([batch[3]]).vector[0], atol=1e-5)
     tokens = recognizer.tokens(batch)
+    images = images_to_tensor(np.stack([face.image for face in batch]))
+    torch.testing.assert_close(tokens, load_encoder(checkpoint)[0].tokens(images).detach(), atol=1e-5, rtol=0)
     assert tokens.shape == (5, 144, 16)
     assert not tokens.requires_grad
 

@@ -69,8 +69,25 @@ def test_the_guide_refuses_no_face_and_other_templates(guide: GuideRecognizer):
         guide.embed([AlignedFace(np.zeros((150, 150, 3), np.uint8), np.eye(2, 3), "dlib-150")])
 
 
+def test_the_guide_network_gets_blue_first_in_minus_one_to_one(monkeypatch: pytest.MonkeyPatch):
+    class Spy:
+        def setInput(self, inputs: np.ndarray) -> None:
+            self.inputs = inputs
+
+        def forward(self) -> np.ndarray:
+            return np.ones((1, 512), np.float32)
+
+    guide, spy = GuideRecognizer(), Spy()
+    monkeypatch.setattr(guide, "_network", spy)
+    face = np.zeros((112, 112, 3), np.uint8)
+    face[..., 0], face[..., 2] = 255, 51  # red, blue
+    guide.embed([AlignedFace(face, np.eye(2, 3), "arcface-112")])
+    assert spy.inputs.shape == (1, 3, 112, 112)
+    np.testing.assert_allclose(spy.inputs[0, :, 5, 5], [-0.6, -1, 1], atol=1e-6)
+
+
 @pytest.mark.shared
-def test_the_guide_knows_a_person_again_and_reads_colours_in_order(shared: Path, guide: GuideRecognizer):
+def test_the_guide_knows_a_person_again(shared: Path, guide: GuideRecognizer):
     detector = FaceDetector()
     folder = shared / "data" / "portraits"
 
@@ -79,11 +96,7 @@ def test_the_guide_knows_a_person_again_and_reads_colours_in_order(shared: Path,
         return guide.align(photo, select_face(detector.detect(photo)))
 
     astronaut = face("portrait_10_astronaut.jpg")
-    swapped = AlignedFace(np.ascontiguousarray(astronaut.image[..., ::-1]), astronaut.matrix, astronaut.template)
-    embeddings = guide.embed(
-        [astronaut, face("rotated_exif6_astronaut.jpg"), face("portrait_09_tim-scott.jpg"), swapped]
-    )
+    embeddings = guide.embed([astronaut, face("rotated_exif6_astronaut.jpg"), face("portrait_09_tim-scott.jpg")])
     similarities = similarity(embeddings, embeddings[0])
     assert similarities[1] > 0.9
     assert similarities[2] < 0.35
-    assert similarities[3] < similarities[1]

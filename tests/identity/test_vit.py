@@ -99,6 +99,18 @@ def test_pixels_beyond_the_last_whole_patch_are_never_seen():
     assert not torch.equal(model.tokens(images), model.tokens(changed))
 
 
+def test_the_mlp_saturates_at_six():
+    """The goldens never reach the bound that tells ReLU6 from ReLU."""
+    model = FaceViT(TINY).eval()
+    images, outputs = torch.rand(1, 3, 29, 29), []
+    for bias in (100.0, 200.0):
+        for name, parameter in model.named_parameters():
+            if name.endswith("fc1.bias"):
+                torch.nn.init.constant_(parameter, bias)
+        outputs.append(model.tokens(images))
+    assert torch.equal(*outputs)
+
+
 def test_trains_under_bfloat16_autocast():
     torch.manual_seed(0)
     model = FaceViT(dataclasses.replace(TINY, width=16))
