@@ -21,7 +21,7 @@ DETECTION_SCORE = 0.7
 
 Measured on 2,614 pictures of single people from seven sets (most of them chosen with a detector in the first place):
 the best face scored 0.70 or more in all of them, 0.80 in all but two. On the 29 people of the Solvay photograph the
-weakest face scores 0.83, the one false box 0.63. Dogs pass too: some score above 0.9.
+weakest face scores 0.83, the one false box 0.63.
 """
 
 _LOWEST_SCORE = 0.1  # weaker boxes are not even reported as "best score seen"
