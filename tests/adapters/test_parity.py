@@ -70,7 +70,7 @@ def test_guided_sampling_equals_the_reference(shared: Path, name: str) -> None:
     if scheduler_class is DDIMScheduler:
         settings.pop("skip_prk_steps")
         settings["clip_sample"] = False  # as in every Stable Diffusion folder
-    scheduler = scheduler_class(**settings)
+    scheduler: Any = scheduler_class(**settings)
     scheduler.set_timesteps(10)
     assert scheduler.timesteps.tolist() == tensors[f"{name}.timesteps"].tolist()
     latents = tensors["in.noise"]
@@ -81,7 +81,7 @@ def test_guided_sampling_equals_the_reference(shared: Path, name: str) -> None:
         for timestep in scheduler.timesteps:
             unconditional, conditional = unet(torch.cat([latents] * 2), timestep, text).sample.chunk(2)
             noise = unconditional + guidance * (conditional - unconditional)
-            latents = scheduler.step(noise, timestep, latents).prev_sample
+            latents = scheduler.step(noise, timestep, latents, return_dict=False)[0]
             trajectory.append(latents)
     torch.testing.assert_close(torch.cat(trajectory), tensors[f"{name}.trajectory"], atol=1e-4, rtol=0)
 

@@ -5,12 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
 from torch import nn
 
 from limner.core.errors import AdapterError
 from tests.contracts.backbones import awake, faces
-from tests.contracts.pipelines import PIPELINES, PipelineKind, draw
+from tests.contracts.pipelines import PIPELINES, Pipeline, PipelineKind, draw
 
 PROMPTS = ["a photo of a person", "me, smiling"]
 SEEDS = [3, 4]
@@ -18,9 +17,9 @@ every_pipeline = pytest.mark.parametrize("kind", PIPELINES, ids=lambda kind: kin
 TEXT_TO_IMAGE = PIPELINES[0]
 
 
-def opened(kind: PipelineKind) -> tuple[DiffusionPipeline, nn.Module]:
+def opened(kind: PipelineKind) -> tuple[Pipeline, Any]:
     pipeline = kind.build()
-    return pipeline, getattr(pipeline, "unet")  # noqa: B009 (diffusers' base class does not declare it)
+    return pipeline, pipeline.unet
 
 
 def near(one: np.ndarray, other: np.ndarray) -> bool:
@@ -101,18 +100,17 @@ def test_lora_and_adapter_live_together(loaded: str) -> None:
         return draw(pipeline, TEXT_TO_IMAGE, PROMPTS[:1], SEEDS[:1])
 
     plain = picture()
-    load: Any = getattr(pipeline, "load_lora_weights")  # noqa: B009
     if loaded == "before":
-        load(dict(lora))
+        pipeline.load_lora_weights(dict(lora))
     adapter.inject(unet)
     if loaded == "after":
-        load(dict(lora))
+        pipeline.load_lora_weights(dict(lora))
     with adapter.conditioned(face, null):
         both = picture()
     styled = picture()
     adapter.eject()
     assert np.array_equal(picture(), styled)
-    getattr(pipeline, "unload_lora_weights")()  # noqa: B009
+    pipeline.unload_lora_weights()
     assert np.array_equal(picture(), plain)
     with adapter.injected(unet), adapter.conditioned(face, null):
         faced = picture()
@@ -135,7 +133,7 @@ def test_attention_processors_may_change_while_the_adapter_is_in() -> None:
         pipeline.enable_attention_slicing(1)
         assert near(picture(), fused)
         pipeline.disable_attention_slicing()
-        getattr(unet, "set_attn_processor")(AttnProcessor())  # noqa: B009
+        unet.set_attn_processor(AttnProcessor())
         assert near(picture(), fused)
         with adapter.conditioned(face, null, scale=0.0):
             base = draw(pipeline, TEXT_TO_IMAGE, PROMPTS[:1], SEEDS[:1])

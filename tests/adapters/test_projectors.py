@@ -45,8 +45,12 @@ def test_small_resampler_equals_the_reference(shared: Path) -> None:
     resampler = Resampler(config).eval()
     resampler.load_state_dict(weights_of(tensors))
     seen: list[torch.Tensor] = []
+
+    def see(module: torch.nn.Module, args: tuple, output: torch.Tensor) -> None:
+        seen.append(output)
+
     for layer in resampler.layers:
-        layer.register_forward_hook(lambda module, args, output: seen.append(output))
+        layer.register_forward_hook(see)
     torch.testing.assert_close(resampler(tensors["tokens"]), tensors["out"], atol=1e-5, rtol=0)
     torch.testing.assert_close(
         torch.stack(seen), torch.stack([tensors["latents.0"], tensors["latents.1"]]), atol=1e-5, rtol=0

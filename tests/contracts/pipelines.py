@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import (
-    AutoencoderKL,
-    ControlNetModel,
-    DDIMScheduler,
-    DiffusionPipeline,
-    StableDiffusionControlNetPipeline,
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionInpaintPipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-)
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.pipelines.controlnet.pipeline_controlnet import StableDiffusionControlNetPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_inpaint import StableDiffusionInpaintPipeline
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -25,19 +22,20 @@ from tests.contracts.backbones import TEXT_CHANNELS, sd15, sdxl
 
 PIXELS = 16
 
+Pipeline = Any
+"""Diffusers' pipelines share no type that can be called."""
+
 
 @dataclass(frozen=True)
 class PipelineKind:
     """One stock pipeline: how to build it, and what it wants besides a prompt."""
 
     name: str
-    build: Callable[[], DiffusionPipeline]
+    build: Callable[[], Pipeline]
     pictures: Callable[[], dict[str, Any]]
 
 
-def draw(
-    pipeline: DiffusionPipeline, kind: PipelineKind, prompts: list[str], seeds: list[int], **options: Any
-) -> np.ndarray:
+def draw(pipeline: Pipeline, kind: PipelineKind, prompts: list[str], seeds: list[int], **options: Any) -> np.ndarray:
     """Pictures ``(rows, height, width, 3)`` in [0, 1], one seed each."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     pictures = {name: [picture] * len(prompts) for name, picture in kind.pictures().items()}
@@ -69,16 +67,17 @@ def _text_config(channels: int = TEXT_CHANNELS) -> CLIPTextConfig:
 
 
 def _autoencoder() -> AutoencoderKL:
-    return AutoencoderKL(
-        block_out_channels=(4, 4),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=2,
-        sample_size=PIXELS,
-    ).eval()
+    settings: dict[str, Any] = {
+        "block_out_channels": (4, 4),
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "norm_num_groups": 2,
+        "sample_size": PIXELS,
+    }
+    return AutoencoderKL(**settings).eval()
 
 
-def _scheduler() -> DDIMScheduler:
+def _scheduler() -> Any:
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -122,8 +121,8 @@ def _sdxl() -> StableDiffusionXLPipeline:
     )
 
 
-def _quiet(build: Callable[[], DiffusionPipeline]) -> Callable[[], DiffusionPipeline]:
-    def built() -> DiffusionPipeline:
+def _quiet(build: Callable[[], Pipeline]) -> Callable[[], Pipeline]:
+    def built() -> Pipeline:
         pipeline = build()
         pipeline.set_progress_bar_config(disable=True)
         return pipeline

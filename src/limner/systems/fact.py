@@ -93,7 +93,7 @@ class Fact(nn.Module):
 
         Args:
             face_features: ``(people, photos, patches, width)``.
-            photo_mask: ``(people, photos)`` bool, False where a person has fewer photos (see ``projectors.stack_photos``).
+            photo_mask: ``(people, photos)`` bool of real photos, as ``projectors.stack_photos`` gives it.
             face_guidance: what the unconditional rows see: the null face, or the person's.
         """
         repeats = self.config.resampler.num_tokens
