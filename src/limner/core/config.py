@@ -53,6 +53,15 @@ class Config(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
+def peek(path: Path, key: str) -> Any:
+    """One top-level value of a TOML file, None if it is not there.
+
+    Raises:
+        ConfigError: the file is missing or malformed.
+    """
+    return _read_toml(path).get(key)
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ assumes unit variance and the raw channels differ by a factor of 2.5.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -15,6 +16,8 @@ from diffusers.models.autoencoders.vae import DecoderOutput
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from limner.core.checkpoint import load_into, read_foreign_state_dict
 
 _WIDTH = 64
 
@@ -107,6 +110,25 @@ class TinyFaceAutoencoder(ModelMixin, ConfigMixin):
         return DecoderOutput(sample=pictures) if return_dict else (pictures,)
 
 
-def rename_taef2(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    """Keys of ``taef2_encoder.pth`` or ``taef2_decoder.pth`` (``part``) under this module's names."""
-    return {f"{part}.{key}": value.float() for key, value in state.items()}
+def read_taef2(folder: Path) -> TinyFaceAutoencoder:
+    """The released autoencoder from ``taef2_encoder.pth`` and ``taef2_decoder.pth``, latents as they come.
+
+    Raises:
+        CheckpointError: a file is missing, a pickle of anything but tensors, or of another network.
+    """
+    autoencoder = TinyFaceAutoencoder()
+    tensors: dict[str, Tensor] = {}
+    for part in ("encoder", "decoder"):
+        state = read_foreign_state_dict(folder / f"taef2_{part}.pth")
+        tensors |= {f"{part}.{key}": value.float() for key, value in state.items()}
+    load_into(autoencoder, tensors, folder)
+    return autoencoder.eval()
+
+
+def with_statistics(autoencoder: TinyFaceAutoencoder, mean: Tensor, deviation: Tensor) -> TinyFaceAutoencoder:
+    """The same network, its latents standardised by ``mean`` and ``deviation`` ``(channels,)``."""
+    standardised = TinyFaceAutoencoder(
+        latent_mean=[round(v, 5) for v in mean.tolist()], latent_deviation=[round(v, 5) for v in deviation.tolist()]
+    )
+    load_into(standardised, autoencoder.state_dict(), "the autoencoder")
+    return standardised.eval()

@@ -140,6 +140,11 @@ def load_autoencoder(folder: Path) -> TinyFaceAutoencoder:
     return autoencoder.eval()
 
 
+def save_autoencoder(folder: Path, autoencoder: TinyFaceAutoencoder, config: MiniatureConfig) -> None:
+    """Write the autoencoder's part of a miniature folder; what follows in training reads it from there."""
+    _save_part(part_path(folder, TinyFaceAutoencoder), autoencoder, config)
+
+
 _FOLDERS: dict[type[nn.Module], str] = {
     UNet2DConditionModel: "unet",
     CLIPTextModel: "text_encoder",

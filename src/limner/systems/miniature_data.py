@@ -19,7 +19,7 @@ from limner.core.files import replacing
 from limner.data.captions import Traits
 from limner.data.record import FaceRecord
 from limner.data.variants import NUM_VARIANTS, variants_of
-from limner.diffusion.autoencoder import TinyFaceAutoencoder
+from limner.diffusion.autoencoder import TinyFaceAutoencoder, with_statistics
 from limner.faces.alignment import align
 
 
@@ -87,3 +87,16 @@ def encode_faces(
         person=torch.tensor([people[r.person] for r in records]),
         traits=traits,
     )
+
+
+def latent_statistics(
+    autoencoder: TinyFaceAutoencoder, records: Sequence[FaceRecord], *, pixels: int, seed: int
+) -> TinyFaceAutoencoder:
+    """The autoencoder with latents standardised over (at most) 512 of the records."""
+    rng = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(records), generator=rng)[:512].tolist()
+    pictures = [variants_of(records[i], pixels=pixels, rng=rng)[0].picture for i in chosen]
+    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        latents = torch.cat([autoencoder.encode(part)[0] for part in batch.split(32)])
+    return with_statistics(autoencoder, latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3)))

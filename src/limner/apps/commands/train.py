@@ -1,0 +1,45 @@
+"""``limner train``: one recipe, one run; killed at any point, the same command goes on where it was."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(train)
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="Recipe, .toml; see recipes/.")],
+    shards: Annotated[Path, typer.Option(help="Folder of training shards, see `limner data`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder shared by the runs of one miniature.")],
+    autoencoder: Annotated[
+        Path | None, typer.Option(help="Folder of taef2_encoder.pth and taef2_decoder.pth; the base needs it once.")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change one setting: training.steps=10.")] = None,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all.")] = 0,
+) -> None:
+    """Train what a recipe says and write its weights to OUTPUT/model."""
+    import torch
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from limner.apps.assembly_training import read_recipe
+    from limner.apps.assembly_training import train as run_recipe
+
+    settings = read_recipe(recipe, set_ or [])
+    if threads:
+        torch.set_num_threads(threads)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[numbers]}")) as progress:
+        tasks: dict[str, int] = {}
+
+        def report(what: str, done: int, total: int, numbers: dict[str, float]) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total, numbers="")
+            told = " ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+            progress.update(tasks[what], completed=done, numbers=told)  # pyright: ignore[reportArgumentType]
+
+        written = run_recipe(settings, shards, output, autoencoder, report)
+    typer.echo(f"written: {written}")
