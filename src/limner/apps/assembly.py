@@ -1,0 +1,150 @@
+"""From names to a system that is ready to draw; this module names concrete systems, the rest of ``apps`` does not."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from limner.apps.bases import MINIATURE, Base, open_base
+from limner.core.assets import WEIGHTS
+from limner.core.checkpoint import read_header
+from limner.core.errors import FeatureSpaceError
+from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
+from limner.identity.identity import Identity
+from limner.identity.recognition import Recognizer
+from limner.systems.fact import Fact
+
+ADAPTER_FILE, ENCODER_FILE = "adapter.safetensors", "encoder.safetensors"
+"""Where a miniature folder keeps its face adapter and its face encoder."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceAdapter:
+    """A trained system that shows people to one base.
+
+    Attributes:
+        fact: on the base's device, in the base's precision.
+        path: the file it was read from.
+        encoder_path: the face encoder whose features it reads; None if no fitting one was given.
+    """
+
+    fact: Fact
+    path: Path
+    encoder_path: Path | None
+
+    @property
+    def feature_space(self) -> str:
+        """The space of the face features it reads."""
+        return self.fact.config.feature_space
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Names of licence records, or terms in words, of the adapter and its encoder."""
+        encoder = () if self.encoder_path is None else (read_header(self.encoder_path).licence,)
+        return (self.fact.config.licence, *encoder)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the adapter's file, in hexadecimal."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def recognizer(self) -> Recognizer:
+        """The face encoder, which turns photos into what the adapter reads.
+
+        Raises:
+            FeatureSpaceError: no fitting encoder was given.
+        """
+        if self.encoder_path is None:
+            raise FeatureSpaceError(
+                f"{self.path} reads faces in {self.feature_space!r} and no encoder of that space was given; "
+                "give its file as encoder (--encoder), or an identity card made with it"
+            )
+        return EncoderRecognizer(self.encoder_path)
+
+    @contextmanager
+    def conditioned(self, base: Base, identity: Identity, *, scale: float, guided: bool) -> Iterator[None]:
+        """Show the base this person for the length of a block; afterwards it is as before.
+
+        Raises:
+            FeatureSpaceError: the identity lacks the features that the adapter reads.
+        """
+        features = identity.features_in(self.feature_space)
+        if features.tokens is None:
+            raise FeatureSpaceError(
+                f"the identity has no patch tokens in {self.feature_space!r}; make it again from the photos"
+            )
+        unet = base.pipeline.unet
+        tokens = features.tokens[None].to(unet.device, unet.dtype)
+        with (
+            torch.no_grad(),
+            self.fact.adapter.injected(unet),
+            self.fact.conditioned(tokens, guided=guided, scale=scale),
+        ):
+            yield
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """A base and, if there is one, the face adapter made for it."""
+
+    base: Base
+    adapter: FaceAdapter | None
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Licence records of everything that was opened."""
+        return self.base.licences + (() if self.adapter is None else self.adapter.licences)
+
+
+def assemble(
+    name: str | os.PathLike[str],
+    *,
+    adapter: str | os.PathLike[str] | None = None,
+    encoder: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+) -> Assembly:
+    """Open a base with its face adapter.
+
+    Args:
+        name: "miniature", a folder or a hub name; see :func:`limner.apps.bases.open_base`.
+        adapter: a FACT checkpoint; a miniature folder's own if None.
+        encoder: the face encoder it reads; the folder's own, or the packaged one, if None.
+        device: the best there is if None.
+
+    Raises:
+        CheckpointError: a file is missing, broken or of another kind.
+        AdapterError: the adapter was made for another base.
+        FeatureSpaceError: the encoder is not the one the adapter was trained with.
+        ConfigError: there is no such device.
+    """
+    if adapter is not None:
+        read_header(adapter)  # a wrong name should not cost the loading of a base
+    base = open_base(name, device=device)
+    path = Path(adapter) if adapter is not None else _own(base, ADAPTER_FILE)
+    if path is None:
+        return Assembly(base, None)
+    unet = base.pipeline.unet
+    fact = Fact.load(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
+    return Assembly(base, FaceAdapter(fact, path, _encoder_for(fact, base, encoder)))
+
+
+def _own(base: Base, file: str) -> Path | None:
+    if base.kind != MINIATURE or base.folder is None or not (base.folder / file).is_file():
+        return None
+    return base.folder / file
+
+
+def _encoder_for(fact: Fact, base: Base, given: str | os.PathLike[str] | None) -> Path | None:
+    if given is not None:
+        fact.require_space(str(read_header(given).feature_space))
+        return Path(given)
+    for path in (_own(base, ENCODER_FILE), WEIGHTS / MINIATURE_ENCODER):
+        if path is not None and path.is_file() and read_header(path).feature_space == fact.config.feature_space:
+            return path
+    return None

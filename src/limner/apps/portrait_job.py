@@ -1,0 +1,176 @@
+"""The job behind `limner portrait`: look at the photos, open the model, draw, write, and say how far it is."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from limner.apps.settings import PortraitSettings
+from limner.core.assets import asset_path
+from limner.core.errors import ConfigError
+from limner.core.images import read_image
+from limner.core.licences import require_commercial
+
+if TYPE_CHECKING:
+    from limner.apps.contact_sheet import Tile
+    from limner.apps.studio import Portrait, Studio
+    from limner.identity.identity import Identity
+
+EXAMPLE = "example/person.jpg"
+CARD_SUFFIX = ".safetensors"
+REFERENCE_TEMPLATE = "ffhq-512"
+"""How references are cut for the contact sheet: the whole head, not what the recognisers see."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The person who is to be drawn: photos, or one identity card."""
+
+    photos: tuple[Path, ...]
+    card: Path | None
+    indices: tuple[int, ...] | None
+    example: bool = False
+
+    @classmethod
+    def given(cls, files: Sequence[Path], indices: Sequence[int] | None) -> "Faces":
+        """Sort files into photos and card; the packaged example person if there is none.
+
+        Raises:
+            ConfigError: a card among other files.
+            ImageError: a photo cannot be read.
+        """
+        chosen = tuple(indices) if indices else None
+        if not files:
+            return cls((asset_path(EXAMPLE),), None, chosen, example=True)
+        cards = [file for file in files if file.suffix == CARD_SUFFIX]
+        if cards and (len(files) > 1 or chosen):
+            raise ConfigError(f"{cards[0]} is an identity card; give it alone, without other files or a face index")
+        if cards:
+            return cls((), cards[0], None)
+        for photo in files:
+            read_image(photo)  # before anything heavy is loaded
+        return cls(tuple(files), None, chosen)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The photos or the card."""
+        return self.photos if self.card is None else (self.card,)
+
+    def index_of_each(self) -> Sequence[int | None]:
+        """The face index of each photo; enrolment has checked that their numbers fit."""
+        if self.indices is None or len(self.indices) == len(self.photos):
+            return self.indices or [None] * len(self.photos)
+        return self.indices * len(self.photos)
+
+
+@dataclass(frozen=True)
+class PortraitJob:
+    """Everything that was asked for on the command line, besides where to put it."""
+
+    settings: PortraitSettings
+    faces: Faces
+    model: str
+    adapter: Path | None = None
+    encoder: Path | None = None
+    device: str | None = None
+    commercial: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The pictures and the names of their files."""
+
+    portraits: "list[Portrait]"
+    names: list[str]
+
+
+def run_job(job: PortraitJob, folder: Path) -> Results:
+    """Draw, and write everything into ``folder`` or nothing.
+
+    Raises:
+        LicenceError: commercial use was asked for and something forbids it.
+        LimnerError: see :meth:`limner.apps.studio.Studio.open`, ``identity`` and ``draw``.
+    """
+    from limner.apps.portrait_files import describe, staged, write_portraits, write_record
+
+    with _Clock() as clock, staged(folder) as hidden:
+        with clock.stage("opening the model"):
+            from limner.apps.studio import Studio
+
+            studio = Studio.open(job.model, adapter=job.adapter, encoder=job.encoder, device=job.device)
+        with clock.stage("looking at the face"):
+            identity, tiles = _person(studio, job.faces)
+        licences = _licences(studio, identity, job.faces)
+        if job.commercial:
+            require_commercial(licences)
+        with clock.stage("drawing"):
+            portraits = studio.draw(identity, job.settings, progress=clock.step)
+        names = write_portraits(hidden, portraits, tiles)
+        record = describe(studio, portraits, names=names, references=job.faces.files, licences=licences)
+        write_record(hidden, {**record, "seconds": clock.seconds})
+    return Results(portraits, names)
+
+
+def _person(studio: "Studio", faces: Faces) -> "tuple[Identity, list[Tile]]":
+    """The identity, and each photo's head for the contact sheet; a card has no photo to show."""
+    from limner.apps.contact_sheet import Tile
+    from limner.faces.detection import select_face
+    from limner.identity.identity import Identity
+
+    if faces.card is not None:
+        return Identity.load(faces.card), []
+    identity = studio.identity(faces.photos, face_index=faces.indices)
+    tiles = []
+    for photo, index in zip(faces.photos, faces.index_of_each(), strict=True):
+        image = read_image(photo)
+        face = select_face(studio.analyzer.detect(image), index)
+        tiles.append(Tile(studio.analyzer.align(image, face, REFERENCE_TEMPLATE).image, "reference"))
+    return identity, tiles
+
+
+def _licences(studio: "Studio", identity: "Identity", faces: Faces) -> tuple[str, ...]:
+    """Licence records of every network that takes part."""
+    from limner.apps.studio import ENROLLING, MEASURING
+
+    enrolling = () if faces.card is not None else ENROLLING
+    return tuple(dict.fromkeys((*studio.licences, *identity.licences, *enrolling, *MEASURING)))
+
+
+class _Clock:
+    """A progress bar on the standard error, and the seconds each stage took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Show and time one stage."""
+        self._bar.reset(self._task, description=name, total=None)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+    def step(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done, total=total)
