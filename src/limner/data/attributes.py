@@ -22,7 +22,7 @@ class Measurements:
     """One picture's numbers.
 
     ``yaw`` and ``pitch`` in degrees (positive: towards image right, upwards); ``smile`` and ``mouth_open`` as
-    fractions of the distance between the outer eye corners; areas as fractions of the face or picture; colours RGB in [0, 255].
+    fractions of the distance between the outer eye corners; areas as fractions of the face's; colours RGB in [0, 255].
     """
 
     yaw: float

@@ -18,9 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from limner.core.errors import InputError
+
 STYLE_WIDTH = 512
 NUM_STYLES = 8
 """One style for the 4 px start and one for each of the seven wavelet blocks (8 to 512 px)."""
+NETWORKS = ("MappingNetwork", "SynthesisNetwork")
+SOURCE = "pip download --no-deps random-face==2021.7.21.1 && unzip random_face-2021.7.21.1-*.whl"
+"""Commands that put the networks into ``random_face/data``. Installing the wheel would bring a demo's notebooks."""
 
 
 class IrGraph:
@@ -122,6 +127,10 @@ class _Modulated(nn.Module):
 class _StyledConvolution(nn.Module):
     """Scale by style, convolve (depthwise 3x3 then 1x1, or one 3x3), add fixed noise and bias, leaky ReLU."""
 
+    depthwise: Tensor | None
+    weight: Tensor
+    offset: Tensor
+
     def __init__(self, graph: IrGraph, name: str, scale_constant: float) -> None:
         super().__init__()
         self.modulation = _Modulated(graph, f"{name}.conv", scale_constant)
@@ -146,6 +155,8 @@ class _StyledConvolution(nn.Module):
 
 class _WaveletBlock(nn.Module):
     """Double the side by an inverse wavelet transform, then two styled convolutions."""
+
+    inverse_haar: Tensor
 
     def __init__(self, graph: IrGraph, name: str) -> None:
         super().__init__()
@@ -174,10 +185,18 @@ class FaceGenerator(nn.Module):
 
     The network's own output has 1024 px. Its last step is an inverse wavelet transform, so the low band of
     that step, halved, is exactly the 2x2 average of the full picture; this class stops there.
+
+    Raises:
+        InputError: the folder lacks a file of the networks.
     """
+
+    start: Tensor
+    image_weight: Tensor
+    image_bias: Tensor
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
+        _require_networks(folder)
         graph = IrGraph(folder / "SynthesisNetwork.xml")
         self.mapping = StyleMapping(folder / "MappingNetwork.xml")
         self.register_buffer("start", graph.constants["m.input.input"])
@@ -203,3 +222,12 @@ class FaceGenerator(nn.Module):
             hidden = block(hidden, block_style)
         image = F.conv2d(hidden * self.to_image(style[-1]), self.image_weight) + self.image_bias
         return image.float()
+
+
+def _require_networks(folder: Path) -> None:
+    files = [f"{network}{ending}" for network in NETWORKS for ending in (".xml", ".bin")]
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder} has no {', '.join(missing)}; give the folder random_face/data of the wheel random-face: {SOURCE}"
+        )

@@ -31,6 +31,14 @@ class MeasuredFace:
 class PictureMeasurer:
     """The networks that measuring needs, each read when first used."""
 
+    def require_packages(self) -> None:
+        """Find out now, not hours later, that an optional package is missing.
+
+        Raises:
+            MissingExtraError: it is.
+        """
+        _ = self._age_gender
+
     def measure(self, image: np.ndarray) -> MeasuredFace | None:
         """Measure an RGB uint8 picture; None if no face is found or its age cannot be told."""
         faces = self._analyzer.detect(image)

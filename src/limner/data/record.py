@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.data.attributes import Measurements
 
 VERSION = 1
+_NUMBERS = TypeAdapter(Measurements)
 
 
 @dataclass(frozen=True)
@@ -59,30 +61,32 @@ def read_shards(folder: Path) -> Iterator[FaceRecord]:
     """Records of all ``*.tar`` in ``folder``, in the order of names.
 
     Raises:
-        InputError: the folder holds no shard, or a shard was written by another version.
+        InputError: the folder holds no shard, or a shard is broken or was written by another version.
     """
     shards = sorted(folder.glob("*.tar"))
     if not shards:
         raise InputError(f"{folder} holds no shards (*.tar); make them with `limner data synthesize`")
     for shard in shards:
+        yield from _records_of(shard)
+
+
+def _records_of(shard: Path) -> Iterator[FaceRecord]:
+    try:
         with tarfile.open(shard) as tar:
             members = iter(tar)
             for picture, labels, facts in zip(members, members, members, strict=True):
                 about = json.loads(_content(tar, facts))
                 if about.pop("version", None) != VERSION:
                     raise InputError(f"{shard}: records are not of version {VERSION}; make the shards anew")
-                yield FaceRecord(
-                    **about
-                    | {
-                        "image": np.asarray(Image.open(io.BytesIO(_content(tar, picture))).convert("RGB")),
-                        "labels": np.asarray(Image.open(io.BytesIO(_content(tar, labels)))),
-                        "landmarks": np.asarray(about["landmarks"], np.float32),
-                        "guide_embedding": np.asarray(about["guide_embedding"], np.float32),
-                        "numbers": Measurements(
-                            **{k: tuple(v) if isinstance(v, list) else v for k, v in about["numbers"].items()}
-                        ),
-                    }
-                )
+                arrays = {
+                    "image": np.asarray(Image.open(io.BytesIO(_content(tar, picture))).convert("RGB")),
+                    "labels": np.asarray(Image.open(io.BytesIO(_content(tar, labels)))),
+                    "landmarks": np.asarray(about["landmarks"], np.float32),
+                    "guide_embedding": np.asarray(about["guide_embedding"], np.float32),
+                }
+                yield FaceRecord(**about | arrays | {"numbers": _NUMBERS.validate_python(about["numbers"])})
+    except (tarfile.TarError, OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{shard} is not a whole shard ({error}); delete it and make it anew") from error
 
 
 def _facts(record: FaceRecord) -> dict[str, object]:

@@ -5,6 +5,7 @@ pitch, smile, mouth, age) and from exchanging the styles of the last two blocks,
 colour and background. Everything follows from ``(seed, person)``, so an interrupted run can be continued.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limner.core.errors import InputError
 from limner.data.face_generator import NUM_STYLES, FaceGenerator
 
 TRUNCATION = 0.85
@@ -20,6 +22,7 @@ FIRST_EXCHANGED_STYLE = 6
 """Styles from here on (256 and 512 px) may come from somebody else: similarity 0.949 in ``assets.md`` 7."""
 EDIT_RANGES = {"yaw": 1.5, "pitch": 1.0, "happy": 2.0, "mouth": 1.5, "age": 0.6}
 """Largest edit per direction, in standard deviations of the style along it."""
+NEEDED_DIRECTIONS = {*EDIT_RANGES, "male"}
 FIRST_PICTURE_RANGES = {"yaw": 0.5, "pitch": 0.5, "happy": 1.0, "mouth": 0.5, "age": 0.0}
 
 
@@ -33,14 +36,27 @@ class Directions:
 
     @classmethod
     def read(cls, path: Path) -> "Directions":
-        """Read an ``.npz`` with ``mu``, ``d_NAME`` and ``s_NAME``."""
-        with np.load(path) as arrays:
-            names = [key[2:] for key in arrays.files if key.startswith("d_")]
-            return cls(
-                mean=torch.from_numpy(arrays["mu"]).float(),
-                unit={name: torch.from_numpy(arrays[f"d_{name}"]).float() for name in names},
-                deviation={name: float(arrays[f"s_{name}"]) for name in names},
-            )
+        """Read an ``.npz`` with ``mu`` and, for each direction, ``d_NAME`` and ``s_NAME``.
+
+        Raises:
+            InputError: the file is missing or something else, or a direction that is needed is not in it.
+        """
+        try:
+            with np.load(path) as arrays:
+                names = [key[2:] for key in arrays.files if key.startswith("d_")]
+                directions = cls(
+                    mean=torch.from_numpy(arrays["mu"]).float(),
+                    unit={name: torch.from_numpy(arrays[f"d_{name}"]).float() for name in names},
+                    deviation={name: float(arrays[f"s_{name}"]) for name in names},
+                )
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path} holds no edit directions ({error}); give an .npz with mu, d_NAME and s_NAME"
+            ) from error
+        missing = sorted(NEEDED_DIRECTIONS - set(directions.unit))
+        if missing:
+            raise InputError(f"{path} lacks the directions {', '.join(missing)}; it has {', '.join(directions.unit)}")
+        return directions
 
     def step(self, name: str, amount: float) -> Tensor:
         return self.unit[name] * (self.deviation[name] * amount)

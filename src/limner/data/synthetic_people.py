@@ -1,11 +1,12 @@
 """Makes training shards of invented people: draw, measure, filter, write. Killed at any point, it goes on where it was.
 
-A folder holds ``pictures/`` (256 px JPEG and the edits of each person) and, once measured, ``shards/*.tar``.
+A folder holds ``crowd.json`` (who is in it), ``pictures/`` (256 px JPEG and the edits of each person) and, once
+measured, ``shards/*.tar``.
 """
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.core.images import read_image
 from limner.data.face_generator import FaceGenerator
@@ -45,7 +47,12 @@ def draw_pictures(
     folder: Path, crowd: Crowd, generator: FaceGenerator, directions: Directions, progress: Progress
 ) -> None:
     """Write ``pictures/`` for every person that is not there yet; the generator runs in the precision it is given
-    in."""
+    in.
+
+    Raises:
+        InputError: the folder holds another crowd; it may only grow.
+    """
+    _join_crowd(folder, crowd)
     pictures = folder / "pictures"
     precision = next(generator.blocks.buffers()).dtype
     for person in range(crowd.people):
@@ -65,16 +72,35 @@ def draw_pictures(
 
 
 def write_shards(folder: Path, crowd: Crowd, measurer: PictureMeasurer, progress: Progress) -> dict[str, int]:
-    """Measure the pictures and write the missing shards; returns how many pictures were kept and dropped, by reason."""
+    """Measure the pictures and write the missing shards; returns how many pictures of these shards were kept and
+    dropped, by reason."""
     counts = {"kept": 0, "child": 0, "another person": 0, "no face": 0}
     (folder / "shards").mkdir(parents=True, exist_ok=True)
     for start in range(0, crowd.people, PEOPLE_PER_SHARD):
-        shard = folder / "shards" / f"generated-{start // PEOPLE_PER_SHARD:03d}.tar"
+        shard = _shard_of(folder, start)
         people = range(start, min(start + PEOPLE_PER_SHARD, crowd.people))
         if not shard.exists():
             write_shard(shard, _records(folder, people, crowd, measurer, counts, progress))
         progress(people.stop, crowd.people)
     return counts
+
+
+def _shard_of(folder: Path, person: int) -> Path:
+    return folder / "shards" / f"generated-{person // PEOPLE_PER_SHARD:03d}.tar"
+
+
+def _join_crowd(folder: Path, crowd: Crowd) -> None:
+    """Write down whose folder it is; where more people are wanted than before, the last, unfilled shard goes."""
+    path = folder / "crowd.json"
+    before = Crowd(**json.loads(path.read_text())) if path.exists() else crowd
+    if (before.pictures, before.seed) != (crowd.pictures, crowd.seed) or before.people > crowd.people:
+        raise InputError(
+            f"{folder} was begun for {before}, not for {crowd}; choose another folder, or only more people"
+        )
+    if before.people < crowd.people and before.people % PEOPLE_PER_SHARD:
+        _shard_of(folder, before.people).unlink(missing_ok=True)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(asdict(crowd)))
 
 
 def _records(

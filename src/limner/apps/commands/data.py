@@ -1,7 +1,7 @@
 """``limner data``: training shards."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,7 +20,7 @@ def synthesize(
         Path,
         typer.Option(help="Folder with the face generator's IR files (random_face/data of the wheel random-face)."),
     ],
-    directions: Annotated[Path, typer.Option(help="Edit directions, .npz (see specs/assets.md).")],
+    directions: Annotated[Path, typer.Option(help="Edit directions: an .npz with mu, d_NAME and s_NAME.")],
     people: Annotated[int, typer.Option(min=1, help="How many people to invent.")] = 2000,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
@@ -34,14 +34,13 @@ def synthesize(
     from limner.data.synthesis import Directions
     from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
 
-    crowd = Crowd(people, pictures, seed)
-    network = FaceGenerator(generator).to(memory_format=torch.channels_last)
+    crowd, measurer, edits = Crowd(people, pictures, seed), PictureMeasurer(), Directions.read(directions)
+    measurer.require_packages()
+    network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     with Progress() as progress:
         drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
-        draw_pictures(
-            output, crowd, network, Directions.read(directions), lambda n, _: progress.update(drawing, completed=n)
-        )
-        counts = write_shards(output, crowd, PictureMeasurer(), lambda n, _: progress.update(measuring, completed=n))
+        draw_pictures(output, crowd, network, edits, lambda n, _: progress.update(drawing, completed=n))
+        counts = write_shards(output, crowd, measurer, lambda n, _: progress.update(measuring, completed=n))
     typer.echo(", ".join(f"{reason}: {count}" for reason, count in counts.items()))
 
 
@@ -49,7 +48,7 @@ def synthesize(
 def import_sets(
     sets: Annotated[list[Path], typer.Argument(help="Folders of packed photo sets.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards.")],
-    split: Annotated[str, typer.Option(help="train or validation.")] = "train",
+    split: Annotated[Literal["train", "validation"], typer.Option(help="What the records are for.")] = "train",
 ) -> None:
     """Measure packed photo sets and write one shard each; shards that exist are kept."""
     from limner.apps.tables import print_table
@@ -59,6 +58,7 @@ def import_sets(
 
     output.mkdir(parents=True, exist_ok=True)
     measurer, rows = PictureMeasurer(), []
+    measurer.require_packages()
     for folder in sets:
         shard = output / f"{folder.name}.tar"
         count = "kept" if shard.exists() else write_shard(shard, records_of_set(folder, measurer, split=split))
