@@ -40,7 +40,7 @@ Export = Annotated[bool, typer.Option("--export", help="The other way: from Limn
 @convert.command("fact-adapter")
 def fact_adapter(source: Source, output: Output, names: Names = "released", export: Export = False) -> None:
     """Convert an adapter file of FaceChain-FACT for Stable Diffusion 1.5."""
-    from limner.systems.fact_conversion import convert_fact, export_fact
+    from limner.apps.assembly import convert_fact, export_fact
 
     if export:
         typer.echo(f"{output}: {export_fact(source, output, layout=names)} tensors under the {names} names")
