@@ -67,6 +67,7 @@ class Run:
         """Numbers of the steps since the log's last row; part of the state, so that a resumed log is the same."""
         if (folder / "state.pt").exists():
             self._restore()
+        self._forget_rows_after(self.step)
 
     def train(self, *, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
         """Go on until the last step; saves on the way and at the end.
@@ -138,7 +139,6 @@ class Run:
             raise CheckpointError(
                 f"{path} is broken or of another model ({error}); choose another folder, or delete it to start anew"
             ) from error
-        self._forget_rows_after(self.step)
 
     def _forget_rows_after(self, step: int) -> None:
         """Rows written after the last save are about to be written again."""

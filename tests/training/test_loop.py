@@ -1,0 +1,206 @@
+"""The training loop: an interrupted run is the unbroken one, bit for bit, and nothing is lost on the way."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from limner.core.errors import CheckpointError, ConfigError
+from limner.training.loop import LoopSettings, Loss, Run
+
+SETTINGS = LoopSettings(
+    steps=30, learning_rate=0.05, warmup_steps=5, decay_steps=10, ema_decay=0.9, seed=3, log_every=4, save_every=7
+)
+
+
+class Stopped(Exception):
+    """The process was killed."""
+
+
+def small_module(seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.SiLU(), nn.Conv2d(4, 2, 1))
+
+
+def task(module: nn.Module, *, stop_at: int | None = None) -> Loss:
+    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        if step == stop_at:
+            raise Stopped
+        pictures = torch.randn(3, 2, 4, 4, generator=rng)
+        difference = module(pictures) - pictures.flip(1)
+        return {"first": difference.square().mean(), "second": difference.abs().mean()}
+
+    return loss
+
+
+def run(folder: Path, *, module: nn.Module, stop_at: int | None = None, settings: LoopSettings = SETTINGS) -> Run:
+    return Run(folder, module, task(module, stop_at=stop_at), settings)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The log without the clock."""
+    with (folder / "log.csv").open(newline="") as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def everything(one: Run) -> dict[str, Tensor]:
+    tensors = {f"module.{name}": value for name, value in one.module.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in one.average.average.items()}
+    for index, state in one.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    return tensors
+
+
+@pytest.fixture
+def unbroken(tmp_path: Path) -> Run:
+    made = run(tmp_path / "unbroken", module=small_module())
+    made.train()
+    return made
+
+
+@pytest.mark.parametrize("stops", [[3], [6], [16], [17, 22, 29]])
+def test_a_resumed_run_equals_the_unbroken_one(tmp_path: Path, unbroken: Run, stops: list[int]) -> None:
+    folder = tmp_path / "broken"
+    for stop in stops:
+        with pytest.raises(Stopped):
+            run(folder, module=small_module(), stop_at=stop).train()
+    # Before the first save nothing was kept: the first module again. After it, whatever comes in is overwritten.
+    last = run(folder, module=small_module(0 if stops[-1] < SETTINGS.save_every else 5))
+    assert last.step == stops[-1] // SETTINGS.save_every * SETTINGS.save_every
+    last.train()
+    expected, found = everything(unbroken), everything(last)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert rows(folder) == rows(unbroken.folder)
+    assert [int(row["step"]) for row in rows(folder)] == [4, 8, 12, 16, 20, 24, 28, 30]
+    assert last.average.steps == unbroken.average.steps == SETTINGS.steps
+
+
+def test_a_row_cut_off_by_the_kill_is_forgotten(tmp_path: Path, unbroken: Run) -> None:
+    folder = tmp_path / "broken"
+    with pytest.raises(Stopped):
+        run(folder, module=small_module(), stop_at=17).train()
+    with (folder / "log.csv").open("a") as file:
+        file.write("1")  # of 16,...
+    run(folder, module=small_module()).train()
+    assert rows(folder) == rows(unbroken.folder)
+
+
+def test_the_loss_falls_and_the_log_says_so(unbroken: Run) -> None:
+    log = rows(unbroken.folder)
+    assert list(log[0]) == ["step", "first", "second", "gradient_norm"]
+    assert float(log[-1]["first"]) < 0.8 * float(log[0]["first"])
+
+
+def test_a_finished_run_has_nothing_left_to_do_and_can_be_lengthened(tmp_path: Path, unbroken: Run) -> None:
+    again = run(unbroken.folder, module=small_module(), stop_at=SETTINGS.steps)
+    again.train()
+    assert rows(again.folder) == rows(unbroken.folder)
+    longer = SETTINGS.model_copy(update={"steps": 34})
+    more = run(unbroken.folder, module=small_module(), settings=longer)
+    more.train()
+    assert more.step == 34
+    assert int(rows(more.folder)[-1]["step"]) == 34
+
+
+def test_an_interrupted_save_leaves_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = run(tmp_path, module=small_module(), stop_at=8)
+    with pytest.raises(Stopped):
+        one.train()
+    before = (tmp_path / "state.pt").read_bytes()
+    whole_save = torch.save
+
+    def half_save(state: Any, path: Path) -> None:
+        whole_save(state, path)
+        path.write_bytes(path.read_bytes()[:100])
+        raise Stopped
+
+    monkeypatch.setattr(torch, "save", half_save)
+    with pytest.raises(Stopped):
+        one.save()
+    assert (tmp_path / "state.pt").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "state.pt"]
+    assert run(tmp_path, module=small_module()).step == 7
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other"])
+def test_a_state_that_does_not_fit_is_refused(tmp_path: Path, unbroken: Run, damage: str) -> None:
+    path = unbroken.folder / "state.pt"
+    if damage != "other":
+        path.write_bytes(path.read_bytes()[:200] if damage == "cut" else b"")
+    with pytest.raises(CheckpointError, match=r"state\.pt is broken or of another model"):
+        run(unbroken.folder, module=nn.Linear(2, 2) if damage == "other" else small_module())
+
+
+def test_weights_multiply_the_terms(tmp_path: Path) -> None:
+    def moved(name: str, weights: dict[str, float]) -> Tensor:
+        module = nn.Linear(1, 2, bias=False)
+        nn.init.zeros_(module.weight)
+
+        def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+            return {"up": -module.weight[0].sum(), "down": module.weight[1].sum()}
+
+        settings = LoopSettings(
+            steps=1, learning_rate=1.0, warmup_steps=0, decay_steps=0, clip_norm=1e9, weights=weights
+        )
+        one = Run(tmp_path / name, module, loss, settings)
+        one.train()
+        return one.optimizer.state_dict()["state"][0]["exp_avg"].flatten() / 0.1
+
+    torch.testing.assert_close(moved("plain", {}), torch.tensor([-1.0, 1.0]))
+    torch.testing.assert_close(moved("weighted", {"down": 0.25}), torch.tensor([-1.0, 0.25]))
+    torch.testing.assert_close(moved("switched off", {"up": 0.0}), torch.tensor([0.0, 1.0]))
+
+
+def test_a_weight_of_an_unknown_term_is_refused(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"weights": {"frist": 2.0}})
+    with pytest.raises(ConfigError, match=r"weights of frist, but the loss has first, second"):
+        run(tmp_path, module=small_module(), settings=settings).train()
+
+
+def test_a_diverging_run_stops_and_keeps_its_last_state(tmp_path: Path) -> None:
+    module = small_module()
+    plain = task(module)
+
+    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        terms = plain(step, rng)
+        return terms if step < 9 else {**terms, "first": terms["first"] * torch.inf}
+
+    with pytest.raises(ConfigError, match=r"diverged at step 9 .*lower learning_rate"):
+        Run(tmp_path, module, loss, SETTINGS).train()
+    kept = run(tmp_path, module=small_module())
+    assert kept.step == 7
+    assert all(value.isfinite().all() for value in everything(kept).values())
+
+
+def test_the_gradient_is_clipped(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1, bias=False)
+
+    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return {"steep": 1000 * module.weight.sum()}
+
+    one = Run(tmp_path, module, loss, LoopSettings(steps=1, learning_rate=0.1, clip_norm=0.5))
+    one.train()
+    assert one.optimizer.state_dict()["state"][0]["exp_avg"].item() == pytest.approx(0.05)
+    assert float(rows(tmp_path)[0]["gradient_norm"]) == 1000.0
+
+
+def test_frozen_parameters_are_not_touched(tmp_path: Path) -> None:
+    module = small_module()
+    module.get_submodule("0").requires_grad_(False)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    run(tmp_path, module=module).train()
+    changed = {name for name, value in module.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"1.weight", "1.bias", "3.weight", "3.bias"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"log_every": 0}, {"save_every": 0}, {"warmup_steps": -1}, {"ema_decay": 1.0}, {"clip_norm": 0.0}]
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        LoopSettings.model_validate({"steps": 1, "learning_rate": 0.1} | wrong)
