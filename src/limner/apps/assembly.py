@@ -18,6 +18,8 @@ from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
 from limner.identity.recognition import Recognizer
 from limner.systems.fact import Fact
+from limner.systems.fact_conversion import convert_fact as convert_fact
+from limner.systems.fact_conversion import export_fact as export_fact
 
 ADAPTER_FILE, ENCODER_FILE = "adapter.safetensors", "encoder.safetensors"
 """Where a miniature folder keeps its face adapter and its face encoder."""
@@ -130,7 +132,8 @@ def assemble(
     if path is None:
         return Assembly(base, None)
     unet = base.pipeline.unet
-    fact = Fact.load(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
+    with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before the saved ones replace them
+        fact = Fact.load(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
     return Assembly(base, FaceAdapter(fact, path, _encoder_for(fact, base, encoder)))
 
 

@@ -145,11 +145,13 @@ def _open_diffusers(name: str, folder: Path | None, device: torch.device) -> Bas
 
         try:
             pipeline = AutoPipelineForText2Image.from_pretrained(
-                folder or name, use_safetensors=True, torch_dtype=dtype, local_files_only=folder is not None
+                folder or name, use_safetensors=True, dtype=dtype, local_files_only=folder is not None
             )
         except Exception as error:  # diffusers, transformers and the hub raise anything on what is missing or broken
             told = str(error).strip().splitlines() or [type(error).__name__]
-            raise CheckpointError(f"{name} cannot be opened by diffusers ({told[0]}); check the name") from error
+            raise CheckpointError(
+                f"{name} cannot be opened by diffusers ({told[0]}); check the name and the files"
+            ) from error
     if not isinstance(pipeline, StableDiffusionPipeline | StableDiffusionXLPipeline):
         raise CheckpointError(
             f"{name} is a {type(pipeline).__name__}; give Stable Diffusion 1.5 or XL, in the layout of diffusers"

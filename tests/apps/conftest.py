@@ -1,0 +1,28 @@
+"""A miniature that fits a test, and the packaged portrait of a person who does not exist."""
+
+from pathlib import Path
+
+import pytest
+
+from limner.apps.studio import Studio
+from limner.core.assets import asset_path
+from limner.identity.identity import Identity
+from tests.apps.tiny_models import save_tiny_miniature
+
+
+@pytest.fixture(scope="session")
+def miniature_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not to be changed."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_tiny_miniature(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studio(miniature_folder: Path) -> Studio:
+    return Studio.open(miniature_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def person(studio: Studio) -> Identity:
+    return studio.identity(asset_path("example/person.jpg"))
