@@ -38,4 +38,5 @@ def draw_timesteps(batch: int, rng: torch.Generator) -> Tensor:
     Stratifying lowers the loss's variance between steps; the density stays uniform.
     """
     places = (torch.arange(batch) + torch.rand(batch, generator=rng)) / batch
-    return (places[torch.randperm(batch, generator=rng)] * NUM_TRAIN_TIMESTEPS).long()
+    steps = (places[torch.randperm(batch, generator=rng)] * NUM_TRAIN_TIMESTEPS).long()
+    return steps.clamp_max(NUM_TRAIN_TIMESTEPS - 1)  # the sum above may round up to ``batch``
