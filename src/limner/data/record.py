@@ -72,6 +72,7 @@ def read_shards(folder: Path) -> Iterator[FaceRecord]:
 
 def _records_of(shard: Path) -> Iterator[FaceRecord]:
     try:
+        _require_end(shard)
         with tarfile.open(shard) as tar:
             members = iter(tar)
             for picture, labels, facts in zip(members, members, members, strict=True):
@@ -87,6 +88,14 @@ def _records_of(shard: Path) -> Iterator[FaceRecord]:
                 yield FaceRecord(**about | arrays | {"numbers": _NUMBERS.validate_python(about["numbers"])})
     except (tarfile.TarError, OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{shard} is not a whole shard ({error}); delete it and make it anew") from error
+
+
+def _require_end(shard: Path) -> None:
+    """A tar ends in two blocks of zeros; one that was cut between two members could be read without a complaint."""
+    with shard.open("rb") as file:
+        file.seek(-2 * tarfile.BLOCKSIZE, io.SEEK_END)
+        if any(file.read()):
+            raise tarfile.ReadError("its end is missing")
 
 
 def _facts(record: FaceRecord) -> dict[str, object]:
