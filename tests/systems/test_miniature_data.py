@@ -1,0 +1,67 @@
+"""Encoding of records: order, scales, people, and the file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from limner.data.variants import variants_of
+from limner.diffusion.autoencoder import TinyFaceAutoencoder
+from limner.faces.alignment import align
+from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
+from tests.data.examples import record
+from tests.systems.tiny import seeded
+
+RECORDS = [record(0, person="b"), record(1, person="a"), record(2, person="b")]
+
+
+@pytest.fixture(scope="module")
+def autoencoder() -> TinyFaceAutoencoder:
+    return seeded(TinyFaceAutoencoder)
+
+
+@pytest.fixture(scope="module")
+def encoded(autoencoder: TinyFaceAutoencoder) -> EncodedFaces:
+    return encode_faces(RECORDS, autoencoder, pixels=32, seed=1)
+
+
+def test_shapes_and_order(encoded: EncodedFaces, autoencoder: TinyFaceAutoencoder) -> None:
+    assert (encoded.latents.shape, encoded.latents.dtype) == ((3, 2, 32, 4, 4), torch.float16)
+    assert (encoded.face_masks.shape, encoded.face_masks.dtype) == ((3, 2, 1, 4, 4), torch.float16)
+    assert (encoded.references.shape, encoded.references.dtype) == ((3, 3, 112, 112), torch.uint8)
+    assert encoded.person.tolist() == [1, 0, 1]
+    for index, one in enumerate(RECORDS):
+        made = variants_of(one, pixels=32, rng=torch.Generator().manual_seed(1 * 1_000_003 + index))
+        assert encoded.traits[index] == tuple(variant.traits for variant in made)
+        crop = align(one.image, one.landmarks).image
+        assert np.array_equal(encoded.references[index].permute(1, 2, 0).numpy(), crop)
+        for number, variant in enumerate(made):
+            picture = torch.from_numpy(variant.picture.copy()).permute(2, 0, 1)[None] / 127.5 - 1
+            with torch.no_grad():
+                latents = autoencoder.encode(picture)[0][0]
+            torch.testing.assert_close(encoded.latents[index, number].float(), latents, atol=2e-3, rtol=2e-3)
+            blocks = variant.face_mask.reshape(4, 8, 4, 8).mean(axis=(1, 3))
+            np.testing.assert_allclose(encoded.face_masks[index, number, 0].numpy(), blocks, atol=1e-3)
+
+
+def test_a_record_is_encoded_alike_beside_others(encoded: EncodedFaces, autoencoder: TinyFaceAutoencoder) -> None:
+    alone = encode_faces(RECORDS[:1], autoencoder, pixels=32, seed=1)
+    torch.testing.assert_close(alone.latents[0], encoded.latents[0], atol=2e-3, rtol=2e-3)
+
+
+def test_save_and_load(tmp_path: Path, encoded: EncodedFaces) -> None:
+    encoded.save(tmp_path / "faces.safetensors")
+    again = EncodedFaces.load(tmp_path / "faces.safetensors")
+    assert again.traits == encoded.traits
+    for name in ("latents", "face_masks", "references", "person"):
+        assert torch.equal(getattr(again, name), getattr(encoded, name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.json", "faces.safetensors"]
+
+
+def test_standardised_latents_have_zero_mean_and_unit_deviation(autoencoder: TinyFaceAutoencoder) -> None:
+    records = [record(seed, person=str(seed)) for seed in range(6)]
+    standard = latent_statistics(autoencoder, records, pixels=32, seed=0)
+    latents = encode_faces(records, standard, pixels=32, seed=1).latents[:, 0].float()
+    torch.testing.assert_close(latents.mean(dim=(0, 2, 3)), torch.zeros(32), atol=0.01, rtol=0)
+    torch.testing.assert_close(latents.std(dim=(0, 2, 3)), torch.ones(32), atol=0.01, rtol=0)
