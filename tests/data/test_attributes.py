@@ -75,7 +75,6 @@ def test_a_mirrored_picture_turns_yaw_and_light_around_and_nothing_else() -> Non
 def test_yaw_is_positive_towards_the_images_right() -> None:
     image, labels = head()
     points = mesh()
-    points[1] += (0, 0, 0)
     turned = mesh(yaw=20)
     nose_moved = turned[1, 0] - points[1, 0]
     assert np.sign(measure(image, turned, labels).yaw) == np.sign(nose_moved)
@@ -124,5 +123,5 @@ def test_skin_tone_angle(colour: tuple[float, float, float], least: float, most:
 
 
 def test_skin_tone_angle_of_a_known_colour() -> None:
-    lightness, _, yellow = cv2.cvtColor(np.float32([[NUMBERS.skin_colour]]) / 255, cv2.COLOR_RGB2LAB)[0, 0]
+    lightness, _, yellow = cv2.cvtColor(np.array([[NUMBERS.skin_colour]], np.float32) / 255, cv2.COLOR_RGB2LAB)[0, 0]
     assert NUMBERS.skin_tone_angle == pytest.approx(np.degrees(np.arctan2(lightness - 50, yellow)), abs=0.1)

@@ -51,7 +51,7 @@ def test_constants_and_readers(tmp_path: Path) -> None:
     ir.constant("full", np.arange(6, dtype=np.float32).reshape(2, 3))
     ir.constant("half", np.array([1.5, -2.0], np.float16), "f16")
     ir.constant("axis", np.array([1], np.int64), "i64")
-    ir.constant("scalar", np.float32(7.0))
+    ir.constant("scalar", np.array(7.0, np.float32))
     ir.layer("input", "Parameter")
     ir.layer("sum", "Add", "half", "input", "full")
     ir.layer("scaled", "Multiply", "sum", "scalar")

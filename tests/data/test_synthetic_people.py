@@ -15,8 +15,8 @@ from limner.data.synthetic_people import PIXELS, Crowd, draw_pictures, write_sha
 from tests.data.examples import FakeGenerator, directions, measured
 
 CROWD = Crowd(people=5, pictures=2, seed=3)
-ADULTS = {(person, picture): measured() for person in range(20) for picture in range(2)}
 Answers = dict[tuple[int, int], MeasuredFace | None]
+ADULTS: Answers = {(person, picture): measured() for person in range(20) for picture in range(2)}
 
 
 class FakeMeasurer:

@@ -7,10 +7,11 @@ what the adapter adds outside the face is penalised (FAIR).
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from limner.diffusion.miniature import Miniature
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
+from limner.identity.vit import FaceViT
 from limner.losses.denoising import denoising_loss, min_snr_weight_velocity
 from limner.losses.increment import increment_loss
 from limner.systems.fact import Fact
@@ -107,8 +108,8 @@ def _pictures_of(person: Tensor) -> dict[int, list[int]]:
     return pictures
 
 
-def encode_references(encoder: nn.Module, references: Tensor, *, chunk: int = 128) -> Tensor:
+def encode_references(encoder: FaceViT, references: Tensor, *, chunk: int = 128) -> Tensor:
     """Patch tokens of aligned faces: ``(records, 3, 112, 112)`` uint8 -> ``(records, patches, width)`` float16."""
     with torch.no_grad():
-        parts = [encoder.tokens(part.float() / 127.5 - 1).half() for part in references.split(chunk)]  # pyright: ignore[reportCallIssue]
+        parts = [encoder.tokens(part.float() / 127.5 - 1).half() for part in references.split(chunk)]
     return torch.cat(parts)
