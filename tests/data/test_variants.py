@@ -36,7 +36,9 @@ def test_shapes_and_ranges() -> None:
 
 @pytest.mark.usefixtures("no_edits")
 def test_without_edits_the_second_is_the_mirror_image() -> None:
-    plain, mirror = made()
+    aside = np.roll(TURNED.labels, 20, axis=1)
+    plain, mirror = made(one=replace(TURNED, labels=aside))
+    assert not np.array_equal(plain.face_mask, mirror.face_mask)
     assert np.array_equal(plain.picture[:, ::-1], mirror.picture)
     assert np.array_equal(plain.face_mask[:, ::-1], mirror.face_mask)
     assert (plain.traits.direction, plain.traits.light) == ("right", "left")

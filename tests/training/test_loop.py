@@ -80,6 +80,19 @@ def test_a_resumed_run_equals_the_unbroken_one(tmp_path: Path, unbroken: Run, st
     assert last.average.steps == unbroken.average.steps == SETTINGS.steps
 
 
+def test_every_step_of_every_seed_draws_its_own_numbers(tmp_path: Path) -> None:
+    drawn: list[int] = []
+    for seed in (0, 1):
+        module = nn.Linear(1, 1)
+
+        def loss(step: int, rng: torch.Generator, module: nn.Linear = module) -> dict[str, Tensor]:
+            drawn.append(int(torch.randint(2**40, (), generator=rng)))
+            return {"bias": module(torch.ones(1)).square().sum()}
+
+        Run(tmp_path / str(seed), module, loss, LoopSettings(steps=10, learning_rate=0.1, seed=seed)).train()
+    assert len(set(drawn)) == 20
+
+
 def test_a_row_cut_off_by_the_kill_is_forgotten(tmp_path: Path, unbroken: Run) -> None:
     folder = tmp_path / "broken"
     with pytest.raises(Stopped):
