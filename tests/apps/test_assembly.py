@@ -149,8 +149,9 @@ def test_the_encoder_must_be_the_adapters(
     assert alone is not None
     with pytest.raises(FeatureSpaceError, match=r"no encoder of that space was given.*--encoder"):
         alone.recognizer()
-    both = {"adapter": tmp_path / "adapter.safetensors", "encoder": tmp_path / "other.safetensors"}
-    fitting = assemble(miniature_folder, **both).adapter
+    fitting = assemble(
+        miniature_folder, adapter=tmp_path / "adapter.safetensors", encoder=tmp_path / "other.safetensors"
+    ).adapter
     assert fitting is not None
     assert fitting.recognizer().feature_space == "other-space"
 

@@ -151,6 +151,12 @@ def test_a_photo_that_cannot_serve_is_refused_and_nothing_is_written(
     assert not Path("new").exists()
 
 
+def test_an_unreadable_photo_does_not_cost_the_opening_of_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limner.apps.studio.Studio.open", lambda *_, **__: pytest.fail("the model was opened"))
+    code, _, errors = run("--face", str(EXAMPLE), "--face", "none.jpg", PROMPT)
+    assert (code, "none.jpg: there is no such file" in errors) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,8 +91,10 @@ def test_large_pictures_are_drawn_in_smaller_groups(
 
 
 def test_the_person_matters_and_scale_0_is_the_stock_pipeline(studio: Studio, person: Identity) -> None:
+    pipeline: Any = studio.pipeline
+
     def stock() -> np.ndarray:
-        output = studio.pipeline(
+        output = pipeline(
             PROMPT,
             num_inference_steps=2,
             guidance_scale=3.0,
@@ -153,10 +156,10 @@ def test_the_similarity_is_measured_on_what_was_drawn(
     ],
 )
 def test_bad_settings_are_refused_by_name(
-    studio: Studio, person: Identity, changes: dict, error: type[Exception], message: str
+    studio: Studio, person: Identity, changes: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        studio.portrait(person, **({"prompt": PROMPT} | changes))
+        studio.portrait(person, changes.pop("prompt", PROMPT), **changes)
 
 
 def test_a_person_needs_an_adapter_and_the_right_features(

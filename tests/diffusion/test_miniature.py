@@ -1,6 +1,7 @@
 """The parts make stock pipelines, and what was saved comes back."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.apps.tiny_models import tiny_miniature
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
 
 
-def draw(pipeline: StableDiffusionPipeline, prompt: str | list[str], **options) -> np.ndarray:
+def draw(pipeline: Any, prompt: str | list[str], **options) -> np.ndarray:
     pipeline.set_progress_bar_config(disable=True)
     rows = len(prompt) if isinstance(prompt, list) else 1
     generators = [torch.Generator().manual_seed(seed) for seed in range(rows)]
@@ -53,7 +54,7 @@ def test_no_words_unknown_words_and_endless_words_are_drawn(miniature: Miniature
 
 
 def test_image_to_image_takes_the_same_parts(miniature: Miniature) -> None:
-    pipeline = StableDiffusionImg2ImgPipeline(**miniature.pipeline().components, requires_safety_checker=False)
+    pipeline: Any = StableDiffusionImg2ImgPipeline(**miniature.pipeline().components, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
 
     def redraw(strength: float) -> np.ndarray:

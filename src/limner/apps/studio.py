@@ -203,7 +203,8 @@ class Studio:
             yield from self._call(settings, chunk, _step_counter(progress, number, len(chunks)))
 
     def _call(self, settings: PortraitSettings, seeds: range, on_step_end: Callable[..., dict]) -> np.ndarray:
-        output: Any = self.pipeline(
+        pipeline: Any = self.pipeline  # the annotations of its callback are narrower than its documentation
+        output = pipeline(
             prompt=settings.prompt,
             negative_prompt=settings.negative_prompt or None,
             num_images_per_prompt=len(seeds),

@@ -6,11 +6,12 @@ Limner checkpoints with 8 bits a weight, widened to float32 when read.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from pydantic import TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 from torch import nn
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
@@ -44,6 +45,7 @@ class MiniatureConfig:
 def build_unet(config: MiniatureConfig) -> UNet2DConditionModel:
     """A fresh denoiser with text attention at every level."""
     levels = len(config.channels)
+    heads = tuple(width // config.head_channels for width in config.channels)
     return UNet2DConditionModel(
         sample_size=config.pixels // LATENT_FACTOR,
         in_channels=LATENT_CHANNELS,
@@ -54,7 +56,7 @@ def build_unet(config: MiniatureConfig) -> UNet2DConditionModel:
         layers_per_block=1,
         cross_attention_dim=config.text_width,
         # diffusers reads this argument as the number of heads.
-        attention_head_dim=tuple(width // config.head_channels for width in config.channels),
+        attention_head_dim=heads,  # pyright: ignore[reportArgumentType]
         norm_num_groups=16,
     )
 
@@ -71,16 +73,17 @@ class Miniature:
 
     def pipeline(self) -> StableDiffusionPipeline:
         """An unmodified diffusers text-to-image pipeline over these parts."""
-        return StableDiffusionPipeline(
-            vae=self.vae,
-            text_encoder=self.text_encoder,
-            tokenizer=self.tokenizer,
-            unet=self.unet,
-            scheduler=sampling_schedule(),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        # The pipeline's annotations name single classes; it takes whatever has their interface.
+        parts: dict[str, Any] = {
+            "vae": self.vae,
+            "text_encoder": self.text_encoder,
+            "tokenizer": self.tokenizer,
+            "unet": self.unet,
+            "scheduler": sampling_schedule(),
+            "safety_checker": None,
+            "feature_extractor": None,
+        }
+        return StableDiffusionPipeline(**parts, requires_safety_checker=False)
 
     def save(self, folder: Path) -> None:
         """Write all parts, 8 bits a weight (the autoencoder's 16).
@@ -162,11 +165,12 @@ def _system_of(kind: type[nn.Module]) -> str:
 
 
 def _save_part(path: Path, part: nn.Module, config: MiniatureConfig) -> None:
-    tensors, licence, own = quantize(part.state_dict()), LICENCE, {}
+    own: dict[str, JsonValue] = {}
+    tensors, licence = quantize(part.state_dict()), LICENCE
     if isinstance(part, TinyFaceAutoencoder):
         tensors, licence = {name: tensor.half() for name, tensor in part.state_dict().items()}, "taef2"
         own = {name: list(part.config[name]) for name in _AutoencoderSizes.model_fields}
-    sizes = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+    sizes: dict[str, JsonValue] = {**asdict(config), "channels": list(config.channels)}
     header = Header(
         system=_system_of(type(part)), version="1", licence=licence, config={"miniature": sizes, "part": own}
     )

@@ -35,6 +35,8 @@ def train_tokenizer(sentences: Iterable[str], *, vocabulary: int, max_tokens: in
 
 def build_text_encoder(tokenizer: PreTrainedTokenizerFast, *, width: int, depth: int) -> CLIPTextModel:
     """A fresh CLIP text transformer for ``tokenizer``: last hidden state ``(batch, max_tokens, width)``."""
+    vocabulary = tokenizer.get_vocab()
+    start, end = vocabulary[START], vocabulary[END]
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -44,8 +46,8 @@ def build_text_encoder(tokenizer: PreTrainedTokenizerFast, *, width: int, depth:
             num_attention_heads=max(width // 64, 1),
             max_position_embeddings=tokenizer.model_max_length,
             projection_dim=width,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=start,
+            eos_token_id=end,
+            pad_token_id=end,
         )
     )
