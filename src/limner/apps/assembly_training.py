@@ -15,6 +15,7 @@ import torch
 from pydantic import PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from limner.core.checkpoint import quantize, save_checkpoint
 from limner.core.config import Config, peek
@@ -141,12 +142,8 @@ def _taught_faces(recipe: EncoderRecipe, shards: Path, cache: Path, report: Repo
 
 def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report) -> Path:
     faces, autoencoder = _encoded_faces(recipe.model, shards, folder, taef2, report)
+    tokenizer = _tokenizer(recipe, faces, folder / "base" / "tokenizer")
     torch.manual_seed(recipe.training.seed)
-    rng = torch.Generator().manual_seed(recipe.training.seed)
-    rows = [traits for row in faces.traits for traits in row]
-    sentences = [caption(rows[i % len(rows)], rng, keep=0.9) for i in range(CAPTIONS_FOR_TOKENIZER)]
-    sentences += [invented_name(i) for i in range(NUM_NAMED)] * 5
-    tokenizer = train_tokenizer(sentences, vocabulary=recipe.model.vocabulary, max_tokens=recipe.model.max_tokens)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch)
@@ -155,6 +152,18 @@ def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | No
     run.average.copy_to(base.module)
     Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer).save(folder / "model")
     return folder / "model"
+
+
+def _tokenizer(recipe: BaseRecipe, faces: EncodedFaces, folder: Path) -> PreTrainedTokenizerFast:
+    """Learned once: a resumed run must meet the ids its weights were trained on."""
+    if not (folder / "tokenizer.json").exists():
+        rng = torch.Generator().manual_seed(recipe.training.seed)
+        rows = [traits for row in faces.traits for traits in row]
+        sentences = [caption(rows[i % len(rows)], rng, keep=0.9) for i in range(CAPTIONS_FOR_TOKENIZER)]
+        sentences += [invented_name(i) for i in range(NUM_NAMED)] * 5
+        made = train_tokenizer(sentences, vocabulary=recipe.model.vocabulary, max_tokens=recipe.model.max_tokens)
+        made.save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
 def _encoded_faces(
@@ -168,6 +177,8 @@ def _encoded_faces(
         records = list(read_shards(shards))
         training = [record for record in records if record.split == "train"]
         autoencoder = latent_statistics(read_taef2(taef2), training, pixels=model.pixels, seed=0)
+        # Before the latents: a run killed in between must not find them without the autoencoder that made them.
+        save_autoencoder(folder / "model", autoencoder, model)
         for split in ("validation", "train"):
             chosen = [record for record in records if record.split == split]
             encoded = encode_faces(
@@ -178,7 +189,6 @@ def _encoded_faces(
                 progress=partial(_report_encoding, report, len(chosen)),
             )
             encoded.save(cache / f"{split}.safetensors")
-        save_autoencoder(folder / "model", autoencoder, model)
     return EncodedFaces.load(cache / "train.safetensors"), load_autoencoder(folder / "model")
 
 
