@@ -17,8 +17,6 @@ from limner.identity.identity import Identity
 from tests.apps.tiny_models import tiny_fact
 from tests.contracts.backbones import sd15
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
-
 Run = Callable[..., tuple[int, str, str]]
 PROMPT = "a photo of a person, smiling"
 EXAMPLE = asset_path("example/person.jpg")

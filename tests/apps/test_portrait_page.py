@@ -14,8 +14,6 @@ from limner.core.assets import asset_path
 from limner.core.images import read_image, write_png
 from limner.identity import encoder
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "portrait.md"
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 

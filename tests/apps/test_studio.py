@@ -21,8 +21,6 @@ from limner.identity.recognition import GUIDE_SPACE
 from tests.apps.tiny_models import SPACE, save_tiny_encoder, tiny_fact, tiny_miniature
 from tests.contracts.pipelines import PIPELINES
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
-
 PROMPT = "a photo of a person, smiling"
 STOCK = {kind.name: kind for kind in PIPELINES}
 MAX_ROUNDING = 1

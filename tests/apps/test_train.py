@@ -11,8 +11,6 @@ from limner.data.record import write_shard
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from tests.data.examples import record
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
-
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SHORT = ["--set", "batch=2", "--set", "training.steps=2", "--set", "training.log_every=1", "--threads", "1"]
 SMALL = ["--set", "model.pixels=64", "--set", "model.channels=[32, 64]", "--set", "model.vocabulary=400"]

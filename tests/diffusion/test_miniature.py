@@ -14,8 +14,6 @@ from limner.core.errors import CheckpointError, InputError
 from limner.diffusion.miniature import Miniature, load_autoencoder, save_autoencoder
 from tests.apps.tiny_models import tiny_miniature
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
-
 
 def draw(pipeline: Any, prompt: str | list[str], **options) -> np.ndarray:
     pipeline.set_progress_bar_config(disable=True)

@@ -21,7 +21,6 @@ def test_training_and_sampling_share_noise_and_target() -> None:
         assert training.config[name] == sampling.config[name]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers and numpy 2
 def test_sampling_starts_at_the_last_training_step() -> None:
     sampling = sampling_schedule()
     sampling.set_timesteps(25)

@@ -78,7 +78,7 @@ def test_training_brings_the_pupil_to_the_teacher(tmp_path: Path) -> None:
     task = EncoderDistillation(encoder, FACES, AIMS, batch=24)
     settings = LoopSettings(steps=30, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=5)
     rows: list[dict[str, float]] = []
-    Run(tmp_path, encoder, task, settings).train(progress=lambda step, means: rows.append(means))
+    Run(tmp_path, task, settings).train(progress=lambda step, means: rows.append(means))
     assert rows[-1]["embedding"] < 0.75 * rows[0]["embedding"]
     assert rows[-1]["relation"] < rows[0]["relation"]
     assert all(value.isfinite().all() for value in encoder.state_dict().values())

@@ -27,7 +27,7 @@ def test_training_lowers_the_loss_and_moves_both_parts(tmp_path: Path) -> None:
     before = {name: value.clone() for name, value in task.module.state_dict().items()}
     first = loss_of(task, range(20))
     settings = LoopSettings(steps=30, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=10)
-    Run(tmp_path, task.module, task, settings).train()
+    Run(tmp_path, task, settings).train()
     assert loss_of(task, range(20)) < 0.95 * first
     after = task.module.state_dict()
     assert all(value.isfinite().all() for value in after.values())

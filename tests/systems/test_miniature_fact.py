@@ -66,7 +66,7 @@ def test_training_lowers_the_loss_with_both_terms_finite(tmp_path: Path) -> None
         steps=30, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=10, weights={"increment": 0.01}
     )
     rows: list[dict[str, float]] = []
-    Run(tmp_path, task.module, task, settings).train(progress=lambda step, means: rows.append(means))
+    Run(tmp_path, task, settings).train(progress=lambda step, means: rows.append(means))
     assert loss_of(task, range(20)) < 0.97 * first
     assert [set(row) for row in rows] == [{"denoising", "increment", "gradient_norm"}] * 3
     assert rows[-1]["increment"] > 0  # the gates have opened

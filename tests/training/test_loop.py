@@ -1,6 +1,8 @@
 """The training loop: an interrupted run is the unbroken one, bit for bit, and nothing is lost on the way."""
 
 import csv
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,29 @@ import torch
 from torch import Tensor, nn
 
 from limner.core.errors import CheckpointError, ConfigError
-from limner.training.loop import LoopSettings, Loss, Run
+from limner.training.loop import LoopSettings, Run
 
 SETTINGS = LoopSettings(
     steps=30, learning_rate=0.05, warmup_steps=5, decay_steps=10, ema_decay=0.9, seed=3, log_every=4, save_every=7
 )
 
 
+Loss = Callable[[int, torch.Generator], dict[str, Tensor]]
+
+
 class Stopped(Exception):
     """The process was killed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An objective from a module and a function."""
+
+    module: nn.Module
+    loss: Loss
+
+    def __call__(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        return self.loss(step, rng)
 
 
 def small_module(seed: int = 0) -> nn.Module:
@@ -38,7 +54,7 @@ def task(module: nn.Module, *, stop_at: int | None = None) -> Loss:
 
 
 def run(folder: Path, *, module: nn.Module, stop_at: int | None = None, settings: LoopSettings = SETTINGS) -> Run:
-    return Run(folder, module, task(module, stop_at=stop_at), settings)
+    return Run(folder, Task(module, task(module, stop_at=stop_at)), settings)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -89,7 +105,7 @@ def test_every_step_of_every_seed_draws_its_own_numbers(tmp_path: Path) -> None:
             drawn.append(int(torch.randint(2**40, (), generator=rng)))
             return {"bias": module(torch.ones(1)).square().sum()}
 
-        Run(tmp_path / str(seed), module, loss, LoopSettings(steps=10, learning_rate=0.1, seed=seed)).train()
+        Run(tmp_path / str(seed), Task(module, loss), LoopSettings(steps=10, learning_rate=0.1, seed=seed)).train()
     assert len(set(drawn)) == 20
 
 
@@ -160,7 +176,7 @@ def test_weights_multiply_the_terms(tmp_path: Path) -> None:
         settings = LoopSettings(
             steps=1, learning_rate=1.0, warmup_steps=0, decay_steps=0, clip_norm=1e9, weights=weights
         )
-        one = Run(tmp_path / name, module, loss, settings)
+        one = Run(tmp_path / name, Task(module, loss), settings)
         one.train()
         return one.optimizer.state_dict()["state"][0]["exp_avg"].flatten() / 0.1
 
@@ -184,7 +200,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_state(tmp_path: Path) -> None:
         return terms if step < 9 else {**terms, "first": terms["first"] * torch.inf}
 
     with pytest.raises(ConfigError, match=r"diverged at step 9 .*lower learning_rate"):
-        Run(tmp_path, module, loss, SETTINGS).train()
+        Run(tmp_path, Task(module, loss), SETTINGS).train()
     kept = run(tmp_path, module=small_module())
     assert kept.step == 7
     assert all(value.isfinite().all() for value in everything(kept).values())
@@ -196,7 +212,7 @@ def test_the_gradient_is_clipped(tmp_path: Path) -> None:
     def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
         return {"steep": 1000 * module.weight.sum()}
 
-    one = Run(tmp_path, module, loss, LoopSettings(steps=1, learning_rate=0.1, clip_norm=0.5))
+    one = Run(tmp_path, Task(module, loss), LoopSettings(steps=1, learning_rate=0.1, clip_norm=0.5))
     one.train()
     assert one.optimizer.state_dict()["state"][0]["exp_avg"].item() == pytest.approx(0.05)
     assert float(rows(tmp_path)[0]["gradient_norm"]) == 1000.0

@@ -118,9 +118,7 @@ def _train_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Re
     torch.manual_seed(recipe.training.seed)
     sizes = ViTConfig(width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1])
     encoder = FaceViT(sizes, head=MeanHead)
-    run = Run(
-        folder / "encoder", encoder, EncoderDistillation(encoder, faces, aims, batch=recipe.batch), recipe.training
-    )
+    run = Run(folder / "encoder", EncoderDistillation(encoder, faces, aims, batch=recipe.batch), recipe.training)
     run.train(progress=lambda step, numbers: report("encoder", step, recipe.training.steps, numbers))
     run.average.copy_to(encoder)
     target = folder / "model" / "encoder.safetensors"
@@ -147,7 +145,7 @@ def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | No
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch)
-    run = Run(folder / "base", base.module, base, recipe.training)
+    run = Run(folder / "base", base, recipe.training)
     run.train(progress=lambda step, numbers: report("base", step, recipe.training.steps, numbers))
     run.average.copy_to(base.module)
     Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer).save(folder / "model")
@@ -213,7 +211,7 @@ def _train_fact(recipe: FactRecipe, folder: Path, report: Report) -> Path:
         steps=recipe.training.steps,
         curriculum=recipe.curriculum,
     )
-    run = Run(folder / "fact", fact, task, recipe.training)
+    run = Run(folder / "fact", task, recipe.training)
     run.train(progress=lambda step, numbers: report("fact", step, recipe.training.steps, numbers))
     run.average.copy_to(fact)
     target = folder / "model" / "adapter.safetensors"

@@ -64,7 +64,7 @@ def measure_likeness(people: Sequence[PersonScores], *, seed: int, replicates: i
     draws = rng.integers(len(people), size=(replicates, len(people)))
     means = np.stack([rows[draw].mean(axis=0) for draw in draws])
 
-    def measured(value: float, drawn: np.ndarray) -> Measured:
+    def measured(value: np.ndarray, drawn: np.ndarray) -> Measured:
         low, high = np.percentile(drawn, [2.5, 97.5])
         return Measured(float(value), float(low), float(high))
 

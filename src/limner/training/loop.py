@@ -19,10 +19,8 @@ from torch import Tensor, nn
 from limner.core.config import Config
 from limner.core.errors import CheckpointError, ConfigError
 from limner.core.files import replacing
+from limner.systems.contract import Objective
 from limner.training.optimizer import MovingAverage, learning_rate_factor, parameter_groups
-
-Loss = Callable[[int, torch.Generator], dict[str, Tensor]]
-"""Step number and its generator -> named, unweighted loss terms."""
 
 
 class LoopSettings(Config):
@@ -44,23 +42,23 @@ class LoopSettings(Config):
 class Run:
     """One run in one folder: ``state.pt`` (everything to go on), ``log.csv`` (loss terms and speed)."""
 
-    def __init__(self, folder: Path, module: nn.Module, loss: Loss, settings: LoopSettings) -> None:
+    def __init__(self, folder: Path, objective: Objective, settings: LoopSettings) -> None:
         """Start, or go on from what ``folder`` holds.
 
         Args:
             folder: made if it is missing.
-            module: holds all trained parameters; ``loss`` uses it.
-            loss: what is to fall.
+            objective: what is to fall, and the module whose parameters are moved.
             settings: how long and how fast.
 
         Raises:
             CheckpointError: the folder's state is broken or of another module.
         """
-        self.folder, self.module, self.loss, self.settings = folder, module, loss, settings
+        self.folder, self.objective, self.settings = folder, objective, settings
+        self.module = objective.module
         folder.mkdir(parents=True, exist_ok=True)
-        groups = parameter_groups([module], settings.weight_decay)
+        groups = parameter_groups([self.module], settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.99), fused=True)
-        self.average = MovingAverage(module, settings.ema_decay)
+        self.average = MovingAverage(self.module, settings.ema_decay)
         self.step = 0
         self.seconds = 0.0
         self.window: list[dict[str, float]] = []
@@ -102,7 +100,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
         rng = torch.Generator().manual_seed(settings.seed * 10_000_019 + self.step)
-        terms = self.loss(self.step, rng)
+        terms = self.objective(self.step, rng)
         _require_known(settings.weights, terms)
         total = torch.stack([settings.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         total.backward()
