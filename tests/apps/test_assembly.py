@@ -43,7 +43,7 @@ def test_a_folder_and_the_packaged_miniature_are_opened_by_the_same_code(
 
 def test_missing_weights_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bases, "WEIGHTS", tmp_path)
-    with pytest.raises(CheckpointError, match=r"embedded model is missing.*install Limner again"):
+    with pytest.raises(CheckpointError, match=r"embedded model is missing.*name another model"):
         assemble("miniature")
     (tmp_path / "miniature").mkdir()
     with pytest.raises(CheckpointError, match=r"miniature.*model_index\.json"):

@@ -72,7 +72,10 @@ def open_base(name: str | os.PathLike[str], *, device: str | torch.device | None
     chosen = _device(device)
     folder = WEIGHTS / MINIATURE if name == MINIATURE else Path(name)
     if name == MINIATURE and not folder.is_dir():
-        raise CheckpointError(f"the embedded model is missing: there is no {folder}; install Limner again")
+        raise CheckpointError(
+            f"the embedded model is missing: there is no {folder}; name another model (--model), or train this one as "
+            "docs/training-log.md says"
+        )
     if folder.is_dir():
         return _open_miniature(name, folder, chosen) if _is_miniature(folder) else _open_folder(name, folder, chosen)
     if folder.exists():
