@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from limner.losses.denoising import denoising_loss, min_snr_weight_velocity
+from limner.losses.denoising import VELOCITY_WEIGHTS, denoising_loss, min_snr_weight_velocity
 
 
 def test_the_mean_of_squares_by_hand() -> None:
@@ -23,3 +23,11 @@ def test_min_snr_weight_by_hand() -> None:
     weight = min_snr_weight_velocity(torch.tensor([0.0, 1.0, 5.0, 19.0]))
     torch.testing.assert_close(weight, torch.tensor([0.0, 0.5, 5 / 6, 0.25]))
     torch.testing.assert_close(min_snr_weight_velocity(torch.tensor([3.0]), gamma=2.0), torch.tensor([0.5]))
+
+
+def test_weights_by_name() -> None:
+    ratios = torch.tensor([0.0, 1.0, 5.0, 19.0])
+    weights = {name: weight(ratios).tolist() for name, weight in VELOCITY_WEIGHTS.items()}
+    assert weights["uniform"] == [1.0, 1.0, 1.0, 1.0]
+    assert weights["min-snr"] == pytest.approx([0.0, 0.5, 5 / 6, 0.25])
+    assert weights["floored-min-snr"] == pytest.approx([1.0, 1.0, 1.0, 0.3])

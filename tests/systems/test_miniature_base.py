@@ -13,7 +13,7 @@ from tests.systems.tiny import CONFIG, TRAITS, encoded_faces, miniature
 
 def base() -> MiniatureBase:
     parts = miniature()
-    return MiniatureBase(parts.unet, parts.text_encoder, parts.tokenizer, encoded_faces(), batch=4)
+    return MiniatureBase(parts.unet, parts.text_encoder, parts.tokenizer, encoded_faces(), batch=4, weight="min-snr")
 
 
 def loss_of(task: MiniatureBase, seeds: range) -> float:

@@ -24,7 +24,14 @@ def task_of(curriculum: FactCurriculum = NEVER, *, batch: int = 4, features: Ten
     base = miniature()
     features = random(len(PERSON), PATCHES, FEATURE_WIDTH, seed=5).half() if features is None else features
     return MiniatureFact(
-        base, fact_for(base), encoded_faces(), features, batch=batch, steps=STEPS, curriculum=curriculum
+        base,
+        fact_for(base),
+        encoded_faces(),
+        features,
+        batch=batch,
+        steps=STEPS,
+        curriculum=curriculum,
+        weight="min-snr",
     )
 
 

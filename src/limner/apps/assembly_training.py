@@ -32,6 +32,7 @@ from limner.faces.alignment import align
 from limner.identity.encoder import load_encoder, save_encoder
 from limner.identity.recognition import GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
+from limner.losses.denoising import WeightName
 from limner.systems.encoder_distillation import EncoderDistillation, teach
 from limner.systems.fact import Fact, FactConfig
 from limner.systems.miniature_base import MiniatureBase
@@ -62,6 +63,7 @@ class BaseRecipe(Config):
 
     system: Literal["miniature-base"]
     batch: PositiveInt
+    loss_weight: WeightName
     model: MiniatureConfig
     training: LoopSettings
 
@@ -71,6 +73,7 @@ class FactRecipe(Config):
 
     system: Literal["miniature-fact"]
     batch: PositiveInt
+    loss_weight: WeightName
     curriculum: FactCurriculum
     fact: FactConfig
     training: LoopSettings
@@ -144,7 +147,7 @@ def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | No
     torch.manual_seed(recipe.training.seed)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch)
+    base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch, weight=recipe.loss_weight)
     run = Run(folder / "base", base, recipe.training)
     run.train(progress=lambda step, numbers: report("base", step, recipe.training.steps, numbers))
     run.average.copy_to(base.module)
@@ -210,6 +213,7 @@ def _train_fact(recipe: FactRecipe, folder: Path, report: Report) -> Path:
         batch=recipe.batch,
         steps=recipe.training.steps,
         curriculum=recipe.curriculum,
+        weight=recipe.loss_weight,
     )
     run = Run(folder / "fact", task, recipe.training)
     run.train(progress=lambda step, numbers: report("fact", step, recipe.training.steps, numbers))

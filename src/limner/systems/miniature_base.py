@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerFast
 
 from limner.data.captions import Traits, caption
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
-from limner.losses.denoising import denoising_loss, min_snr_weight_velocity
+from limner.losses.denoising import VELOCITY_WEIGHTS, WeightName, denoising_loss
 from limner.systems.miniature_data import EncodedFaces
 
 EMPTY_PROMPT_PROBABILITY = 0.1
@@ -25,9 +25,11 @@ class MiniatureBase:
         faces: EncodedFaces,
         *,
         batch: int,
+        weight: WeightName,
     ) -> None:
         self.module = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder})
         self.tokenizer, self.faces, self.batch = tokenizer, faces, batch
+        self.weight = VELOCITY_WEIGHTS[weight]
         self.schedule = training_schedule()
 
     def __call__(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
@@ -45,7 +47,7 @@ class MiniatureBase:
         target = self.schedule.get_velocity(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
         text = self.module["text_encoder"](tokenize(self.tokenizer, prompts)).last_hidden_state
         prediction = self.module["unet"](noisy, timesteps, text).sample
-        weight = min_snr_weight_velocity(signal_to_noise(self.schedule, timesteps))
+        weight = self.weight(signal_to_noise(self.schedule, timesteps))
         return {"denoising": denoising_loss(prediction, target, weight)}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from limner.diffusion.miniature import Miniature
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
 from limner.identity.vit import FaceViT
-from limner.losses.denoising import denoising_loss, min_snr_weight_velocity
+from limner.losses.denoising import VELOCITY_WEIGHTS, WeightName, denoising_loss
 from limner.losses.increment import increment_loss
 from limner.systems.fact import Fact
 from limner.systems.miniature_base import tokenize, training_prompt
@@ -47,6 +47,7 @@ class MiniatureFact:
         batch: int,
         steps: int,
         curriculum: FactCurriculum,
+        weight: WeightName,
     ) -> None:
         """``features``: the encoder's patch tokens of each record's reference, ``(records, patches, width)``."""
         base.unet.requires_grad_(False)
@@ -55,6 +56,7 @@ class MiniatureFact:
             fact.adapter.inject(base.unet)
         self.base, self.module, self.faces, self.features = base, fact, faces, features
         self.batch, self.steps, self.curriculum = batch, steps, curriculum
+        self.weight = VELOCITY_WEIGHTS[weight]
         self.schedule = training_schedule()
         self.pictures_of = _pictures_of(faces.person)
 
@@ -77,7 +79,7 @@ class MiniatureFact:
         adapter = self.module.adapter
         with adapter.conditioned(tokens, scale=1.0), adapter.record_increments() as records:
             prediction = self.base.unet(noisy, timesteps, text).sample
-        weight = min_snr_weight_velocity(signal_to_noise(self.schedule, timesteps))
+        weight = self.weight(signal_to_noise(self.schedule, timesteps))
         layers = [(entry.increment, entry.block_input) for entry in records]
         return {
             "denoising": denoising_loss(prediction, target, weight),
