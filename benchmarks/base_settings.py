@@ -18,7 +18,8 @@ from limner.apps.assembly_training import BaseRecipe
 from limner.data.captions import caption
 from limner.diffusion.miniature import build_unet
 from limner.diffusion.text import build_text_encoder, train_tokenizer
-from limner.systems.miniature_base import MiniatureBase, tokenize
+from limner.systems.miniature_base import MiniatureBase
+from limner.systems.miniature_batch import NoisyPictures, tokenize
 from limner.systems.miniature_data import EncodedFaces
 from limner.training.loop import Run
 
@@ -43,7 +44,8 @@ def main() -> None:
     torch.manual_seed(0)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch, weight=recipe.loss_weight)
+    pictures = NoisyPictures(faces, tokenizer, batch=recipe.batch, weight=recipe.loss_weight)
+    base = MiniatureBase(unet, text_encoder, pictures)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), base, recipe.training)
@@ -65,9 +67,9 @@ def velocity_errors(base: MiniatureBase, faces: EncodedFaces) -> dict[int, float
         noise = torch.randn(latents.shape, generator=rng)
         steps = torch.full((len(latents),), timestep)
         prompts = [caption(row[0], rng) for row in faces.traits[:PICTURES]]
-        text = base.module["text_encoder"](tokenize(base.tokenizer, prompts)).last_hidden_state
-        noisy = base.schedule.add_noise(latents, noise, steps)  # pyright: ignore[reportArgumentType]
-        target = base.schedule.get_velocity(latents, noise, steps)  # pyright: ignore[reportArgumentType]
+        text = base.module["text_encoder"](tokenize(base.pictures.tokenizer, prompts)).last_hidden_state
+        noisy = base.pictures.schedule.add_noise(latents, noise, steps)  # pyright: ignore[reportArgumentType]
+        target = base.pictures.schedule.get_velocity(latents, noise, steps)  # pyright: ignore[reportArgumentType]
         errors[timestep] = float((base.module["unet"](noisy, steps, text).sample - target).square().mean())
     return errors
 

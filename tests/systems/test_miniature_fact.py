@@ -11,6 +11,7 @@ from torch import Tensor
 from limner.losses.increment import increment_loss
 from limner.systems import miniature_fact
 from limner.systems.fact import Fact
+from limner.systems.miniature_batch import NoisyPictures
 from limner.systems.miniature_fact import FactCurriculum, MiniatureFact, encode_references
 from limner.training.loop import LoopSettings, Run
 from tests.systems.tiny import FEATURE_WIDTH, PATCHES, PERSON, encoded_faces, fact_for, miniature, random
@@ -26,12 +27,10 @@ def task_of(curriculum: FactCurriculum = NEVER, *, batch: int = 4, features: Ten
     return MiniatureFact(
         base,
         fact_for(base),
-        encoded_faces(),
+        NoisyPictures(encoded_faces(), base.tokenizer, batch=batch, weight="min-snr"),
         features,
-        batch=batch,
         steps=STEPS,
         curriculum=curriculum,
-        weight="min-snr",
     )
 
 
@@ -126,7 +125,7 @@ def test_every_site_is_regularised_within_the_records_own_mask(monkeypatch: pyte
     monkeypatch.setattr(miniature_fact, "increment_loss", spy)
     task = task_of(batch=3)
     for index in range(len(PERSON)):
-        task.faces.face_masks[index] = index / 10
+        task.pictures.faces.face_masks[index] = index / 10
     task(0, torch.Generator().manual_seed(0))
     ((layers, masks),) = calls
     assert len(layers) == len(task.module.adapter.sites) > 1

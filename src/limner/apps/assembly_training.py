@@ -36,6 +36,7 @@ from limner.losses.denoising import WeightName
 from limner.systems.encoder_distillation import EncoderDistillation, teach
 from limner.systems.fact import Fact, FactConfig
 from limner.systems.miniature_base import MiniatureBase
+from limner.systems.miniature_batch import NoisyPictures
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
 from limner.systems.miniature_fact import FactCurriculum, MiniatureFact, encode_references
 from limner.training.loop import LoopSettings, Run
@@ -147,7 +148,8 @@ def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | No
     torch.manual_seed(recipe.training.seed)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    base = MiniatureBase(unet, text_encoder, tokenizer, faces, batch=recipe.batch, weight=recipe.loss_weight)
+    pictures = NoisyPictures(faces, tokenizer, batch=recipe.batch, weight=recipe.loss_weight)
+    base = MiniatureBase(unet, text_encoder, pictures)
     run = Run(folder / "base", base, recipe.training)
     run.train(progress=lambda step, numbers: report("base", step, recipe.training.steps, numbers))
     run.average.copy_to(base.module)
@@ -208,12 +210,10 @@ def _train_fact(recipe: FactRecipe, folder: Path, report: Report) -> Path:
     task = MiniatureFact(
         base,
         fact,
-        faces,
+        NoisyPictures(faces, base.tokenizer, batch=recipe.batch, weight=recipe.loss_weight),
         encode_references(encoder, faces.references),
-        batch=recipe.batch,
         steps=recipe.training.steps,
         curriculum=recipe.curriculum,
-        weight=recipe.loss_weight,
     )
     run = Run(folder / "fact", task, recipe.training)
     run.train(progress=lambda step, numbers: report("fact", step, recipe.training.steps, numbers))

@@ -10,13 +10,10 @@ import torch
 from torch import Tensor
 
 from limner.diffusion.miniature import Miniature
-from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
 from limner.identity.vit import FaceViT
-from limner.losses.denoising import VELOCITY_WEIGHTS, WeightName, denoising_loss
 from limner.losses.increment import increment_loss
 from limner.systems.fact import Fact
-from limner.systems.miniature_base import tokenize, training_prompt
-from limner.systems.miniature_data import EncodedFaces
+from limner.systems.miniature_batch import NoisyPictures
 
 
 @dataclass(frozen=True)
@@ -41,49 +38,35 @@ class MiniatureFact:
         self,
         base: Miniature,
         fact: Fact,
-        faces: EncodedFaces,
+        pictures: NoisyPictures,
         features: Tensor,
         *,
-        batch: int,
         steps: int,
         curriculum: FactCurriculum,
-        weight: WeightName,
     ) -> None:
         """``features``: the encoder's patch tokens of each record's reference, ``(records, patches, width)``."""
         base.unet.requires_grad_(False)
         base.text_encoder.requires_grad_(False)
         if not fact.adapter.is_injected:
             fact.adapter.inject(base.unet)
-        self.base, self.module, self.faces, self.features = base, fact, faces, features
-        self.batch, self.steps, self.curriculum = batch, steps, curriculum
-        self.weight = VELOCITY_WEIGHTS[weight]
-        self.schedule = training_schedule()
-        self.pictures_of = _pictures_of(faces.person)
+        self.base, self.module, self.pictures, self.features = base, fact, pictures, features
+        self.steps, self.curriculum = steps, curriculum
+        self.person = pictures.faces.person
+        self.pictures_of = _pictures_of(self.person)
 
     def __call__(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
         """Loss terms of one batch drawn with ``rng``: ``denoising`` and ``increment`` (FAIR)."""
-        record = torch.randint(len(self.faces.traits), (self.batch,), generator=rng)
-        variant = torch.randint(self.faces.latents.shape[1], (self.batch,), generator=rng)
-        tokens = self._face_tokens(self._references(record, step, rng), rng)
-        prompts = [
-            training_prompt(self.faces.traits[r][v], rng)
-            for r, v in zip(record.tolist(), variant.tolist(), strict=True)
-        ]
-        latents = self.faces.latents[record, variant].float().contiguous(memory_format=torch.channels_last)
-        noise = torch.randn(latents.shape, generator=rng).contiguous(memory_format=torch.channels_last)
-        timesteps = draw_timesteps(self.batch, rng)
-        noisy = self.schedule.add_noise(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
-        target = self.schedule.get_velocity(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
+        batch = self.pictures.draw(rng)
+        tokens = self._face_tokens(self._references(batch.record, step, rng), rng)
         with torch.no_grad():
-            text = self.base.text_encoder(tokenize(self.base.tokenizer, prompts)).last_hidden_state
+            text = self.base.text_encoder(batch.token_ids).last_hidden_state
         adapter = self.module.adapter
         with adapter.conditioned(tokens, scale=1.0), adapter.record_increments() as records:
-            prediction = self.base.unet(noisy, timesteps, text).sample
-        weight = self.weight(signal_to_noise(self.schedule, timesteps))
+            prediction = self.base.unet(batch.noisy, batch.timesteps, text).sample
         layers = [(entry.increment, entry.block_input) for entry in records]
         return {
-            "denoising": denoising_loss(prediction, target, weight),
-            "increment": increment_loss(layers, self.faces.face_masks[record, variant]),
+            "denoising": self.pictures.loss(prediction, batch),
+            "increment": increment_loss(layers, self.pictures.faces.face_masks[batch.record, batch.variant]),
         }
 
     def _references(self, record: Tensor, step: int, rng: torch.Generator) -> Tensor:
@@ -91,7 +74,7 @@ class MiniatureFact:
         probability = self.curriculum.shuffle_at(step / self.steps)
         chosen = []
         for number in record.tolist():
-            others = [r for r in self.pictures_of[int(self.faces.person[number])] if r != number]
+            others = [r for r in self.pictures_of[int(self.person[number])] if r != number]
             shuffled = float(torch.rand((), generator=rng)) < probability
             chosen.append(others[int(torch.randint(len(others), (), generator=rng))] if shuffled and others else number)
         return torch.tensor(chosen)
