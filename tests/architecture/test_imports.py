@@ -80,8 +80,8 @@ def test_a_forbidden_edge_is_caught(importer: str, statement: str, why: str) -> 
     [
         ("limner", "from limner.apps.assembly import Studio"),
         ("limner.apps.assembly", "from limner.systems.fact import Fact"),
-        ("limner.apps.cli", "from limner.systems.contract import Objective"),
-        ("limner.training.loop", "from limner.systems.contract import Objective"),
+        ("limner.apps.cli", "from limner.systems.contract import Trainable"),
+        ("limner.training.loop", "from limner.systems.contract import Trainable"),
         ("limner.systems.fact", "from .contract import Objective"),
         ("limner.systems.fact", "from limner.data.record import FaceRecord"),
         ("limner.faces.face", "import numpy as np"),
