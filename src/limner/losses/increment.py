@@ -1,18 +1,28 @@
 """Face Adapting Increment Regularization (FAIR): how much of the adapter's increment falls outside the face.
 
 ``||GSA(x) (1 - M)|| / ||x (1 - M)||`` of arXiv:2410.12312. The norm, which increment and how layers are joined is not
-published; here: 2-norms per sample over positions and channels, the whole increment (attention and feed-forward, gates
-included), mean over samples and layers, and the denominator detached, so that inflating ``x`` does not pay.
+published; here: 2-norms per sample over positions and channels, mean over samples and layers, and the denominator
+detached, so that inflating ``x`` does not pay. What ``GSA(x)`` is can be read in two ways, hence :data:`FairReading`.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 _EPSILON = 1e-6
+
+FairReading = Literal["whole", "attention"]
+"""The increment that counts: attention and feed-forward with their gates, which is what reaches the picture, or the
+attention's part alone."""
+
+
+def read_increment(attention: Tensor, feed_forward: Tensor, reading: FairReading) -> Tensor:
+    """The increment that counts, of its two parts ``(batch, positions, channels)``."""
+    return attention + feed_forward if reading == "whole" else attention
 
 
 def increment_ratio(increment: Tensor, hidden: Tensor, face_mask: Tensor) -> Tensor:
@@ -32,11 +42,15 @@ def increment_ratio(increment: Tensor, hidden: Tensor, face_mask: Tensor) -> Ten
 
 
 def increment_loss(layers: Sequence[tuple[Tensor, Tensor]], face_mask: Tensor) -> Tensor:
-    """Mean FAIR over layers and over the samples that have a background; 0 if none has.
+    """Mean over samples of the mean FAIR over layers; a layer at which a sample has no background is left out of that
+    sample's mean, and a sample that never has one counts 0.
+
+    So it is a mean over rows: parts of a batch can be computed apart.
 
     Args:
         layers: per layer the increment and the hidden states it is added to.
         face_mask: see :func:`increment_ratio`.
     """
     ratios = torch.stack([increment_ratio(increment, hidden, face_mask) for increment, hidden in layers])
-    return ratios.nanmean() if not ratios.isnan().all() else ratios.new_zeros(())
+    per_sample = ratios.nansum(dim=0) / (~ratios.isnan()).sum(dim=0).clamp_min(1)
+    return per_sample.mean()
