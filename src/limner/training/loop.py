@@ -1,176 +1,199 @@
 """The training loop: steps, logging, checkpoints, resume. It names no model.
 
-Every random number of step ``n`` comes from a generator seeded with ``(seed, n)``, so a resumed run draws what the
-unbroken one would have drawn.
+Devices, precision and processes are accelerate's. Every random number of step ``n`` depends on the seed and ``n``, so a
+resumed run draws what the unbroken one would have drawn.
 """
 
-import csv
-import math
-import pickle
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from limner.core.config import Config
-from limner.core.errors import CheckpointError, ConfigError
-from limner.core.files import replacing
-from limner.systems.contract import Objective
-from limner.training.optimizer import MovingAverage, learning_rate_factor, parameter_groups
+from limner.systems.contract import Batch, Inspectable, LossTerms, Trainable
+from limner.training.batches import Share, batches, generator_of
+from limner.training.checks import require_disjoint_gradients, require_finite, require_known_terms
+from limner.training.engine import (
+    SHARDED,
+    StepModule,
+    Trackers,
+    compute_dtype,
+    make_accelerator,
+    mean_over_processes,
+    on_device,
+    tell_deepspeed,
+)
+from limner.training.gallery import Gallery
+from limner.training.log import Log
+from limner.training.optimizer import MovingAverage, parameter_groups, set_learning_rate
+from limner.training.report import write_report
+from limner.training.settings import LoopSettings as LoopSettings
+from limner.training.state import Learner, store_of
 
-
-class LoopSettings(Config):
-    """How long and how fast; ``weights`` multiplies loss terms by name (1 where not said)."""
-
-    steps: PositiveInt
-    learning_rate: PositiveFloat
-    warmup_steps: NonNegativeInt = 200
-    decay_steps: NonNegativeInt = 1000
-    weight_decay: NonNegativeFloat = 0.01
-    clip_norm: PositiveFloat = 1.0
-    ema_decay: float = Field(default=0.999, ge=0, lt=1)
-    seed: NonNegativeInt = 0
-    log_every: PositiveInt = 20
-    save_every: PositiveInt = 250
-    weights: Mapping[str, float] = Field(default_factory=dict)
+Told = Callable[[int, dict[str, float]], None]
+"""Told of a step number and the means since the last one told of."""
 
 
 class Run:
-    """One run in one folder: ``state.pt`` (everything to go on), ``log.csv`` (loss terms and speed)."""
+    """One run in one folder: ``state.pt`` (everything to go on), ``log.csv`` (loss terms and speed), ``report.html``.
 
-    def __init__(self, folder: Path, objective: Objective, settings: LoopSettings) -> None:
+    Attributes:
+        average: moving average of the trained weights.
+        step: steps done.
+    """
+
+    def __init__(self, folder: Path, trainable: Trainable, settings: LoopSettings) -> None:
         """Start, or go on from what ``folder`` holds.
 
         Args:
             folder: made if it is missing.
-            objective: what is to fall, and the module whose parameters are moved.
+            trainable: what is to fall, and the module whose parameters are moved.
             settings: how long and how fast.
 
         Raises:
             CheckpointError: the folder's state is broken or of another module.
+            ConfigError: the batch cannot be shared by the processes, or accelerate cannot do what is asked.
         """
-        self.folder, self.objective, self.settings = folder, objective, settings
-        self.module = objective.module
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.trainable, self.settings = folder, trainable, settings
+        self.module = trainable.module
+        self.accelerator = make_accelerator(settings, folder)
+        trainable.place(self.accelerator.device, compute_dtype(self.accelerator))
+        self.share = Share(self.accelerator.process_index, self.accelerator.num_processes, settings.accumulate)
+        rows = self.share.rows(trainable.draw(0, generator_of(settings.seed, 0)), 0)
+        tell_deepspeed(self.accelerator, settings, rows=len(next(iter(rows.values()))))
         groups = parameter_groups([self.module], settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.99), fused=True)
+        optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.99), fused=True)
+        self.model, self.optimizer = self.accelerator.prepare(StepModule(trainable), optimizer)
         self.average = MovingAverage(self.module, settings.ema_decay)
-        self.step = 0
-        self.seconds = 0.0
-        self.window: list[dict[str, float]] = []
-        """Numbers of the steps since the log's last row; part of the state, so that a resumed log is the same."""
-        if (folder / "state.pt").exists():
-            self._restore()
-        self._forget_rows_after(self.step)
+        self._learner = Learner(self.accelerator, self.module, self.optimizer, self.average)
+        self._store = store_of(self.accelerator, folder)
+        self._progress = self._store.read(self._learner)
+        self._log = Log(folder / "log.csv")
+        self._gallery = Gallery(folder)
+        self._trackers = Trackers(self.accelerator, settings)
+        self._checked = False
+        if self.writes:
+            self._log.forget_after(self.step)
+            self._gallery.forget_after(self.step)
 
-    def train(self, *, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._progress.step
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.accelerator.is_main_process
+
+    def train(self, *, progress: Told | None = None) -> None:
         """Go on until the last step; saves on the way and at the end.
 
         Raises:
-            ConfigError: a weight is given for a loss term that does not exist, or the loss is no longer finite.
+            ConfigError: a weight is given for a loss term that does not exist, the loss is no longer finite, or a
+                gradient is where it should not be.
         """
-        trained = [p for p in self.module.parameters() if p.requires_grad]
-        started = time.monotonic()
-        while self.step < self.settings.steps:
-            self.window.append(self._advance(trained))
-            self.step += 1
-            if self.step % self.settings.log_every == 0 or self.step == self.settings.steps:
-                now = time.monotonic()
-                self.seconds, started = self.seconds + now - started, now
-                means = {name: sum(row[name] for row in self.window) / len(self.window) for name in self.window[0]}
-                self._log(means)
-                self.window = []
-                if progress is not None:
-                    progress(self.step, means)
-            if self.step % self.settings.save_every == 0 or self.step == self.settings.steps:
-                self.save()
-
-    def _advance(self, trained: list[nn.Parameter]) -> dict[str, float]:
         settings = self.settings
-        factor = learning_rate_factor(
-            self.step,
-            warmup_steps=settings.warmup_steps,
-            decay_steps=settings.decay_steps,
-            total_steps=settings.steps,
+        self.accelerator.gradient_accumulation_steps = settings.accumulate  # all accelerators of a process share it
+        device, started = self.accelerator.device, time.monotonic()
+        loaded = batches(
+            self.trainable,
+            seed=settings.seed,
+            share=self.share,
+            start=self.step,
+            steps=settings.steps,
+            workers=settings.workers,
+            pin=device.type == "cuda",
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor
-        rng = torch.Generator().manual_seed(settings.seed * 10_000_019 + self.step)
-        terms = self.objective(self.step, rng)
-        _require_known(settings.weights, terms)
-        total = torch.stack([settings.weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(trained, settings.clip_norm)
-        numbers = {name: float(term.detach()) for name, term in terms.items()} | {"gradient_norm": float(norm)}
-        _require_finite(numbers, self.step)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            while self.step < settings.steps:
+                self._progress.window.append(self._advance(loaded))
+                self._progress.step += 1
+                if self._is_due(settings.log_every):
+                    now = time.monotonic()
+                    self._progress.seconds, started = self._progress.seconds + now - started, now
+                    self._tell(progress)
+                if settings.inspect_every and self._is_due(settings.inspect_every):
+                    self._inspect()
+                if self._is_due(settings.save_every):
+                    self.save()
+        self._trackers.finish()
+
+    def averaged(self) -> nn.Module:
+        """The trained module with the averaged weights, on the CPU of the process that writes; ends the run.
+
+        Every process must call it.
+        """
+        self.average.copy_to(self.module)
+        if self.accelerator.distributed_type in SHARDED:
+            whole = self.accelerator.get_state_dict(self.model)
+            if self.writes:
+                prefix = "trained."
+                own = {key.removeprefix(prefix): value.cpu() for key, value in whole.items() if key.startswith(prefix)}
+                self.module.load_state_dict(own, assign=True)
+            return self.module
+        return self.module.cpu()
+
+    def save(self) -> None:
+        """Write everything needed to go on, in one step."""
+        self._store.write(self._learner, self._progress)
+        if self.writes:
+            write_report(self.folder)
+
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.settings.steps
+
+    def _advance(self, loaded: Iterator[Batch]) -> dict[str, float]:
+        settings = self.settings
+        set_learning_rate(self.optimizer, settings, self.step)
+        # For whatever draws from the process's own random numbers, such as a dropout layer.
+        torch.manual_seed(settings.seed * 10_000_019 + self.step + (self.share.rank << 40))
+        sums: dict[str, Tensor] = {}
+        for _ in range(settings.accumulate):
+            for name, term in self._backward(on_device(next(loaded), self.accelerator.device)).items():
+                sums[name] = sums.get(name, 0.0) + term.detach() / settings.accumulate
+        norm = self._clip()
+        numbers = mean_over_processes(self.accelerator, sums | {"gradient_norm": norm})
+        if self.accelerator.scaler is None:  # which meets an overflow by leaving a step out
+            require_finite(numbers, self.step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.module)
         return numbers
 
-    def save(self) -> None:
-        """Write everything needed to go on; the file changes in one step."""
-        state = {
-            "step": self.step,
-            "seconds": self.seconds,
-            "window": self.window,
-            "module": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state_dict(),
-        }
-        with replacing(self.folder / "state.pt") as path:
-            torch.save(state, path)
+    def _backward(self, batch: Batch) -> LossTerms:
+        with self.accelerator.accumulate(self.model):
+            terms: LossTerms = self.model(batch, self.step)
+            require_known_terms(self.settings, terms)
+            weighted = [self.settings.weight_of(name, self.step) * term for name, term in terms.items()]
+            self.accelerator.backward(torch.stack(weighted).sum())
+        return terms
 
-    def _restore(self) -> None:
-        path = self.folder / "state.pt"
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-            self.step, self.seconds, self.window = state["step"], state["seconds"], state["window"]
-            self.module.load_state_dict(state["module"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.average.load_state_dict(state["average"])
-        except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            raise CheckpointError(
-                f"{path} is broken or of another model ({error}); choose another folder, or delete it to start anew"
-            ) from error
+    def _clip(self) -> Tensor:
+        if not self._checked and self.accelerator.distributed_type not in SHARDED:
+            require_disjoint_gradients(self.module, self.trainable.frozen)
+            self._checked = True
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        norm = self.accelerator.clip_grad_norm_(trained, self.settings.clip_norm)
+        return torch.as_tensor(float("nan") if norm is None else norm, device=self.accelerator.device)
 
-    def _forget_rows_after(self, step: int) -> None:
-        """Rows written after the last save are about to be written again."""
-        path = self.folder / "log.csv"
-        if not path.exists():
+    def _tell(self, progress: Told | None) -> None:
+        window = self._progress.window
+        means = {name: sum(row[name] for row in window) / len(window) for name in window[0]}
+        self._progress.window = []
+        if not self.writes:
             return
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or ())
-            rows = [row for row in reader if None not in row.values() and int(row["step"]) <= step]
-        with replacing(path) as unfinished, unfinished.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=names)
-            writer.writeheader()
-            writer.writerows(rows)
+        self._log.append(self.step, {"seconds": round(self._progress.seconds, 1)} | means)
+        self._trackers.log(self.step, means)
+        if progress is not None:
+            progress(self.step, means)
 
-    def _log(self, means: dict[str, float]) -> None:
-        path = self.folder / "log.csv"
-        row = {"step": self.step, "seconds": round(self.seconds, 1)} | {k: round(v, 6) for k, v in means.items()}
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-
-
-def _require_known(weights: Mapping[str, float], terms: Mapping[str, Tensor]) -> None:
-    unknown = sorted(weights.keys() - terms.keys())
-    if unknown:
-        raise ConfigError(f"weights of {', '.join(unknown)}, but the loss has {', '.join(terms)}; correct the recipe")
-
-
-def _require_finite(numbers: Mapping[str, float], step: int) -> None:
-    """Better to stop than to write weights that are not numbers over the last good state."""
-    if not all(math.isfinite(number) for number in numbers.values()):
-        told = ", ".join(f"{name} {number:g}" for name, number in numbers.items())
-        raise ConfigError(f"training diverged at step {step} ({told}); lower learning_rate and run again")
+    def _inspect(self) -> None:
+        """Sharded weights are nowhere whole, so there is nothing to look at there."""
+        sharded = self.accelerator.distributed_type in SHARDED
+        if not self.writes or sharded or not isinstance(self.trainable, Inspectable):
+            return
+        with torch.no_grad(), self.average.applied_to(self.module), self.accelerator.autocast():
+            self._gallery.add(self.step, self.trainable.inspect())

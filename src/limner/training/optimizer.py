@@ -1,9 +1,13 @@
 """Learning-rate schedule, moving average of trained weights, parameter groups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from limner.training.settings import LoopSettings
 
 
 def learning_rate_factor(step: int, *, warmup_steps: int, decay_steps: int, total_steps: int) -> float:
@@ -14,6 +18,18 @@ def learning_rate_factor(step: int, *, warmup_steps: int, decay_steps: int, tota
     rise = min((step + 1) / max(warmup_steps, 1), 1.0)
     fall = min((total_steps - step) / max(decay_steps, 1), 1.0)
     return max(min(rise, fall), 0.0)
+
+
+def set_learning_rate(optimizer: Optimizer, settings: LoopSettings, step: int) -> None:
+    """Give the optimizer the learning rate of a step."""
+    factor = learning_rate_factor(
+        step,
+        warmup_steps=settings.warmup_steps,
+        decay_steps=settings.decay_steps,
+        total_steps=settings.steps,
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = settings.learning_rate * factor
 
 
 def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, object]]:
@@ -57,3 +73,16 @@ class MovingAverage:
         for name, parameter in module.named_parameters():
             if name in self.average:
                 parameter.copy_(self.average[name])
+
+    @contextmanager
+    def applied_to(self, module: nn.Module) -> Iterator[None]:
+        """Put the averaged weights into ``module`` for the length of a block; then the very same weights go back."""
+        kept = {name: p.detach().clone() for name, p in module.named_parameters() if name in self.average}
+        self.copy_to(module)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, parameter in module.named_parameters():
+                    if name in kept:
+                        parameter.copy_(kept[name])
