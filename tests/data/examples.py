@@ -13,6 +13,7 @@ from limner.data.measuring import MeasuredFace
 from limner.data.record import FaceRecord
 from limner.data.synthesis import EDIT_RANGES, Directions
 from limner.faces.parsing import ParsingLabel
+from limner.identity.recognition import GUIDE_SPACE
 
 NUMBERS = Measurements(
     yaw=0.0,
@@ -60,7 +61,7 @@ def record(seed: int = 0, *, person: str = "generated-00003", **changes: Any) ->
         numbers=NUMBERS,
         age_years=30.25,
         male=0.9,
-        guide_embedding=np.array([0.6, 0.8], np.float32),
+        embeddings={GUIDE_SPACE: np.array([0.6, 0.8], np.float32)},
         edits={"yaw": 1.5},
     )
     return replace(made, **changes)
@@ -73,7 +74,7 @@ def measured(*, years: float = 40.0, male: float = 0.5, direction: float = 0.0) 
         labels=labels_of(128),
         numbers=NUMBERS,
         age_gender=AgeGender(years, male),
-        guide_embedding=np.array([np.cos(direction), np.sin(direction)], np.float32),
+        embeddings={GUIDE_SPACE: np.array([np.cos(direction), np.sin(direction)], np.float32)},
     )
 
 

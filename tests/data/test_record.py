@@ -61,8 +61,8 @@ def test_a_crash_in_the_middle_leaves_no_shard(tmp_path: Path) -> None:
 
 def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_shard(tmp_path / "a.tar", [record()])
-    monkeypatch.setattr(records, "VERSION", 2)
-    with pytest.raises(InputError, match=r"a\.tar: records are not of version 2; make the shards anew"):
+    monkeypatch.setattr(records, "VERSION", 3)
+    with pytest.raises(InputError, match=r"a\.tar: records are not of version 3; make the shards anew"):
         next(read_shards(tmp_path))
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from limner.core.errors import InputError
-from limner.data.measuring import PictureMeasurer
+from limner.data.measuring import ADULT_YEARS, PictureMeasurer
 from limner.data.record import FaceRecord
-from limner.data.synthetic_people import ADULT_YEARS, PIXELS
+from limner.data.synthetic_people import PIXELS
 
 SHIPPABLE_SETS = ("synthetic-sfhq", "london-set", "cc0-interfaces", "us-congress")
 """Sets whose licence lets them train weights that ship: MIT, CC BY 4.0, CC0, public domain."""
@@ -60,7 +60,7 @@ def records_of_set(folder: Path, measurer: PictureMeasurer, *, split: str) -> It
             continue
         image = cv2.resize(image, (PIXELS, PIXELS), interpolation=cv2.INTER_CUBIC)
         face = measurer.measure(image)
-        if face is None:
+        if face is None or face.age_gender is None:
             continue
         years = _number(stated.get("age"), otherwise=face.age_gender.years)
         if years < ADULT_YEARS:
@@ -76,7 +76,10 @@ def records_of_set(folder: Path, measurer: PictureMeasurer, *, split: str) -> It
             numbers=face.numbers,
             age_years=years,
             male=_GENDERS.get(str(stated.get("gender")).lower(), face.age_gender.male),
-            guide_embedding=face.guide_embedding,
+            embeddings=dict(face.embeddings),
+            licence=folder.name,
+            quality=face.quality,
+            face_box=face.face_box,
         )
 
 

@@ -1,34 +1,51 @@
 """One face picture with what is known about it, and tar shards of them (webdataset layout).
 
-A record is three members of a tar with the same key: ``.jpg`` (picture), ``.png`` (parser class ids), ``.json``.
+A record is three members of a tar with the same key: ``.jpg`` (picture), ``.png`` (parser class ids), ``.json``; a
+fourth, ``.safetensors``, holds what models made of it, if that was asked for.
 """
 
 import io
 import json
-import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
+from safetensors.numpy import load, save
 
 from limner.core.errors import InputError
-from limner.core.files import replacing
 from limner.data.attributes import Measurements
+from limner.data.tar_samples import Parts, Sample, path_errors, read_samples, write_samples
+from limner.identity.recognition import GUIDE_SPACE
 
-VERSION = 1
+VERSION = 2
+"""Version 1 had one embedding, the guide's, and neither caption, licence, quality nor box; it is still read."""
+PICTURE, LABELS, FACTS, CACHED = "jpg", "png", "json", "safetensors"
+JPEG_QUALITY = 95
 _NUMBERS = TypeAdapter(Measurements)
+_PLAIN = ("key", "person", "source", "split", "male", "edits", "caption", "licence", "quality")
 
 
 @dataclass(frozen=True)
 class FaceRecord:
     """One picture.
 
-    ``image`` ``(height, width, 3)`` RGB uint8; ``labels`` ``(rows, columns)`` parser class ids of the whole picture,
-    at its own resolution; ``landmarks`` ``(5, 2)`` in pixels of ``image``; ``male`` in [0, 1]; ``split`` is ``train``
-    or ``validation``.
+    Attributes:
+        image: ``(height, width, 3)`` RGB uint8.
+        labels: ``(rows, columns)`` parser class ids of the whole picture, at its own resolution.
+        landmarks: ``(5, 2)`` in pixels of ``image``.
+        split: ``train`` or ``validation``.
+        age_years: apparent age; NaN where nobody looked.
+        male: probability in [0, 1]; 0.5 where nobody looked.
+        embeddings: unit vectors ``(dim,)`` by feature space.
+        caption: a sentence that describes the picture; None if it has none, or a new one is to be made at each use.
+        licence: name of a record in `limner licences`, or the terms in words.
+        quality: recognisability, 0 to 1; None if not measured.
+        face_box: x, y, width, height in pixels of ``image``.
+        cached: what models made of the picture or its caption, by ``<kind>/<hash of the model>``.
     """
 
     key: str
@@ -41,20 +58,37 @@ class FaceRecord:
     numbers: Measurements
     age_years: float
     male: float
-    guide_embedding: np.ndarray
+    embeddings: dict[str, np.ndarray]
     edits: dict[str, float] = field(default_factory=dict)
+    caption: str | None = None
+    licence: str = ""
+    quality: float | None = None
+    face_box: tuple[float, float, float, float] | None = None
+    cached: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def guide_embedding(self) -> np.ndarray:
+        """The embedding ``(512,)`` of the recogniser that training may look at."""
+        return self.embeddings[GUIDE_SPACE]
 
 
-def write_shard(path: Path, records: Iterable[FaceRecord], *, jpeg_quality: int = 95) -> int:
+def write_shard(path: Path, records: Iterable[FaceRecord], *, jpeg_quality: int = JPEG_QUALITY) -> int:
     """Write records to a tar and return how many; the file appears under its name only when complete."""
-    count = 0
-    with replacing(path) as unfinished, tarfile.open(unfinished, "w") as tar:
-        for record in records:
-            _add(tar, f"{record.key}.jpg", _encoded(record.image, "JPEG", quality=jpeg_quality))
-            _add(tar, f"{record.key}.png", _encoded(record.labels.astype(np.uint8), "PNG"))
-            _add(tar, f"{record.key}.json", json.dumps(_facts(record), sort_keys=True).encode())
-            count += 1
-    return count
+    return write_samples(path, (sample_of(record, jpeg_quality=jpeg_quality) for record in records))
+
+
+def shards_in(folder: Path) -> list[Path]:
+    """The shards of a folder in the order of names.
+
+    Raises:
+        InputError: it holds none.
+    """
+    shards = sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
+    if not shards:
+        raise InputError(
+            f"{folder} holds no shards (*.tar); make them with `limner data synthesize` or `limner data prepare`"
+        )
+    return shards
 
 
 def read_shards(folder: Path) -> Iterator[FaceRecord]:
@@ -63,64 +97,75 @@ def read_shards(folder: Path) -> Iterator[FaceRecord]:
     Raises:
         InputError: the folder holds no shard, or a shard is broken or was written by another version.
     """
-    shards = sorted(folder.glob("*.tar"))
-    if not shards:
-        raise InputError(f"{folder} holds no shards (*.tar); make them with `limner data synthesize`")
-    for shard in shards:
-        yield from _records_of(shard)
+    for shard in shards_in(folder):
+        with path_errors(shard):
+            for sample in read_samples(shard):
+                yield record_of(sample, shard)
 
 
-def _records_of(shard: Path) -> Iterator[FaceRecord]:
-    try:
-        _require_end(shard)
-        with tarfile.open(shard) as tar:
-            members = iter(tar)
-            for picture, labels, facts in zip(members, members, members, strict=True):
-                about = json.loads(_content(tar, facts))
-                if about.pop("version", None) != VERSION:
-                    raise InputError(f"{shard}: records are not of version {VERSION}; make the shards anew")
-                arrays = {
-                    "image": np.asarray(Image.open(io.BytesIO(_content(tar, picture))).convert("RGB")),
-                    "labels": np.asarray(Image.open(io.BytesIO(_content(tar, labels)))),
-                    "landmarks": np.asarray(about["landmarks"], np.float32),
-                    "guide_embedding": np.asarray(about["guide_embedding"], np.float32),
-                }
-                yield FaceRecord(**about | arrays | {"numbers": _NUMBERS.validate_python(about["numbers"])})
-    except (tarfile.TarError, OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{shard} is not a whole shard ({error}); delete it and make it anew") from error
+def sample_of(record: FaceRecord, *, jpeg_quality: int = JPEG_QUALITY) -> Sample:
+    """A record as the members of a tar."""
+    parts: Parts = {
+        PICTURE: _encoded(record.image, "JPEG", quality=jpeg_quality),
+        LABELS: _encoded(record.labels.astype(np.uint8), "PNG"),
+        FACTS: encode_facts(facts_of(record)),
+    }
+    return Sample(record.key, parts | ({CACHED: save(record.cached)} if record.cached else {}))
 
 
-def _require_end(shard: Path) -> None:
-    """A tar ends in two blocks of zeros; one that was cut between two members could be read without a complaint."""
-    with shard.open("rb") as file:
-        file.seek(-2 * tarfile.BLOCKSIZE, io.SEEK_END)
-        if any(file.read()):
-            raise tarfile.ReadError("its end is missing")
+def record_of(sample: Sample, shard: Path) -> FaceRecord:
+    """The record in the members of a tar; ``shard`` is named in messages.
+
+    Raises:
+        InputError: another version wrote it.
+        ValueError, KeyError, TypeError, OSError: it is no record.
+    """
+    about = decode_facts(sample.parts[FACTS], shard)
+    arrays = {
+        "image": np.asarray(Image.open(io.BytesIO(sample.parts[PICTURE])).convert("RGB")),
+        "labels": np.asarray(Image.open(io.BytesIO(sample.parts[LABELS]))),
+        "landmarks": np.asarray(about["landmarks"], np.float32),
+        "embeddings": {space: np.asarray(vector, np.float32) for space, vector in about["embeddings"].items()},
+        "cached": load(sample.parts[CACHED]) if CACHED in sample.parts else {},
+    }
+    return FaceRecord(**about | arrays | {"numbers": _NUMBERS.validate_python(about["numbers"])})
 
 
-def _facts(record: FaceRecord) -> dict[str, object]:
-    plain = ("key", "person", "source", "split", "age_years", "male", "edits")
-    return {name: getattr(record, name) for name in plain} | {
+def facts_of(record: FaceRecord) -> dict[str, Any]:
+    """Everything but the pixels and what models made of them, ready for JSON."""
+    return {name: getattr(record, name) for name in _PLAIN} | {
         "version": VERSION,
+        "age_years": None if np.isnan(record.age_years) else record.age_years,
         "landmarks": np.round(record.landmarks.astype(float), 2).tolist(),
-        "guide_embedding": np.round(record.guide_embedding.astype(float), 5).tolist(),
+        "face_box": None if record.face_box is None else [round(float(v), 2) for v in record.face_box],
+        "embeddings": {s: np.round(vector.astype(float), 5).tolist() for s, vector in record.embeddings.items()},
         "numbers": asdict(record.numbers),
     }
+
+
+def encode_facts(facts: Mapping[str, Any]) -> bytes:
+    """Facts as a member of a tar; the same facts give the same bytes."""
+    return json.dumps(facts, sort_keys=True).encode()
+
+
+def decode_facts(content: bytes, shard: Path) -> dict[str, Any]:
+    """Facts of a record of any version as the arguments of ``FaceRecord``, arrays as lists.
+
+    Raises:
+        InputError: a version that this Limner does not know.
+    """
+    about = json.loads(content)
+    version = about.pop("version", None)
+    if version not in (1, VERSION):
+        raise InputError(f"{shard}: records are not of version {VERSION}; make the shards anew")
+    if version == 1:
+        about["embeddings"] = {GUIDE_SPACE: about.pop("guide_embedding")}
+    about["age_years"] = float("nan") if about["age_years"] is None else about["age_years"]
+    about["face_box"] = tuple(about["face_box"]) if about.get("face_box") else None
+    return about
 
 
 def _encoded(pixels: np.ndarray, kind: str, **options: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
-
-
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    stream = tar.extractfile(member)
-    assert stream is not None
-    return stream.read()

@@ -18,7 +18,7 @@ from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.core.images import read_image
 from limner.data.face_generator import FaceGenerator
-from limner.data.measuring import PictureMeasurer, same_person
+from limner.data.measuring import ApparentPerson, PictureMeasurer, same_person
 from limner.data.record import FaceRecord, write_shard
 from limner.data.synthesis import Directions, plan_person
 
@@ -26,10 +26,11 @@ PIXELS = 256
 PEOPLE_PER_SHARD = 250
 SAME_PERSON = 0.45
 """Guide similarity to the person's first picture; real pairs average 0.645, the threshold at FAR 1e-3 is 0.362."""
-ADULT_YEARS = 20
 VALIDATION_EVERY = 16
 """Every sixteenth person is never trained on."""
 SOURCE = "random-face"
+LICENCE = "generated-people"
+"""Record in `limner licences`."""
 
 Progress = Callable[[int, int], None]
 
@@ -111,13 +112,13 @@ def _records(
         images = [read_image(pictures / f"{person:05d}_{i}.jpg") for i in range(crowd.pictures)]
         edits = json.loads((pictures / f"{person:05d}.json").read_text())
         measured = [measurer.measure(image) for image in images]
-        found = [m.age_gender for m in measured if m is not None]
+        found = [m.age_gender for m in measured if m is not None and m.age_gender is not None]
         progress(person, crowd.people)
-        if not found or np.median([a.years for a in found]) < ADULT_YEARS:
+        who = ApparentPerson.of(found)
+        if not found or who.is_child:
             counts["child" if found else "no face"] += len(images)
             continue
         kept = same_person(measured, threshold=SAME_PERSON)
-        years, male = float(np.median([a.years for a in found])), float(np.mean([a.male for a in found]))
         for number, (face, keep) in enumerate(zip(measured, kept, strict=True)):
             counts["kept" if keep else "no face" if face is None else "another person"] += 1
             if face is None or not keep:
@@ -131,9 +132,11 @@ def _records(
                 labels=face.labels,
                 landmarks=face.landmarks,
                 numbers=face.numbers,
-                # One face's age wobbles by years; gender does not change from picture to picture.
-                age_years=(years + face.age_gender.years) / 2,
-                male=male,
-                guide_embedding=face.guide_embedding,
+                age_years=who.years_in(face.age_gender),
+                male=who.male,
+                embeddings=dict(face.embeddings),
                 edits=edits[number],
+                licence=LICENCE,
+                quality=face.quality,
+                face_box=face.face_box,
             )

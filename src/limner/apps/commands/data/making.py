@@ -1,19 +1,17 @@
-"""``limner data``: training shards."""
+"""``limner data synthesize`` and ``import``: shards of people who do not exist, and of packed photo sets."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-data = typer.Typer(no_args_is_help=True, help="Make training shards.")
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group ``limner data``."""
+    group.command()(synthesize)
+    group.command("import")(import_sets)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group to ``app``."""
-    app.add_typer(data, name="data")
-
-
-@data.command()
 def synthesize(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for pictures/ and shards/.")],
     generator: Annotated[
@@ -44,7 +42,6 @@ def synthesize(
     typer.echo(", ".join(f"{reason}: {count}" for reason, count in counts.items()))
 
 
-@data.command("import")
 def import_sets(
     sets: Annotated[list[Path], typer.Argument(help="Folders of packed photo sets.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards.")],
