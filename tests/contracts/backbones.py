@@ -10,6 +10,8 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from limner.adapters.adapter import GatedFaceAdapter
+from limner.adapters.decoupled import DecoupledFaceAdapter
+from limner.adapters.life_cycle import SeamAdapter
 from limner.adapters.seam import Blocks
 
 TEXT_CHANNELS = 12
@@ -60,6 +62,35 @@ def awake(
     adapter = GatedFaceAdapter.for_backbone(backbone, face_channels=channels, blocks=kind.blocks if kind else "all")
     randomise(adapter, seed)
     return adapter.eval()
+
+
+def _gated(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
+    return GatedFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks)
+
+
+def _parallel(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
+    return GatedFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks, order="parallel")
+
+
+def _decoupled(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
+    return DecoupledFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks)
+
+
+@dataclass(frozen=True)
+class Design:
+    """One design of adapter: how to make a fresh one."""
+
+    name: str
+    fresh: Callable[[nn.Module, Blocks], SeamAdapter]
+
+    def awake(self, backbone: nn.Module, kind: Kind, seed: int = 2) -> SeamAdapter:
+        """As if trained: every weight random, the gates open."""
+        adapter = self.fresh(backbone, kind.blocks)
+        randomise(adapter, seed)
+        return adapter.eval()
+
+
+DESIGNS = [Design("gated", _gated), Design("parallel", _parallel), Design("decoupled", _decoupled)]
 
 
 def randomise(module: nn.Module, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""The adapter laws of the design, for every kind of backbone."""
+"""The adapter laws of the design, for every kind of backbone and every design of adapter."""
 
 import copy
 import gc
@@ -9,13 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from limner.adapters.adapter import GatedFaceAdapter
 from limner.adapters.projectors import ResamplerConfig
 from limner.core.errors import LimnerError
-from limner.systems.fact import Fact, FactConfig
-from tests.contracts.backbones import FACE_CHANNELS, KINDS, Kind, awake, faces, randomise, rows_of, run
+from limner.systems.designs import AdapterDesign, load_system, new_system
+from tests.contracts.backbones import DESIGNS, FACE_CHANNELS, KINDS, Design, Kind, faces, randomise, rows_of, run
 
-pytestmark = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+pytestmark = [
+    pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name),
+    pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.name),
+]
+RECIPES = {"gated": {}, "parallel": {"order": "parallel", "tokens": "global"}, "decoupled": {"design": "decoupled"}}
 
 
 def fingerprint(backbone: nn.Module) -> list[tuple[str, int, str]]:
@@ -27,19 +30,19 @@ def fingerprint(backbone: nn.Module) -> list[tuple[str, int, str]]:
 
 
 @torch.no_grad()
-def test_construction_changes_nothing(kind: Kind) -> None:
+def test_construction_changes_nothing(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     before, output = fingerprint(backbone), run(backbone, inputs)
-    GatedFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=kind.blocks)
+    design.fresh(backbone, kind.blocks)
     assert fingerprint(backbone) == before
     assert torch.equal(run(backbone, inputs), output)
 
 
 @torch.no_grad()
-def test_inject_and_eject_leave_no_trace(kind: Kind) -> None:
+def test_inject_and_eject_leave_no_trace(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     before, keys, output = fingerprint(backbone), list(backbone.state_dict()), run(backbone, inputs)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
     adapter.inject(backbone)
     assert list(backbone.state_dict()) == keys
     assert [(name, id(module)) for name, module in backbone.named_modules()] == [entry[:2] for entry in before]
@@ -51,10 +54,10 @@ def test_inject_and_eject_leave_no_trace(kind: Kind) -> None:
 
 
 @torch.no_grad()
-def test_scale_zero_is_the_base_bit_for_bit(kind: Kind) -> None:
+def test_scale_zero_is_the_base_bit_for_bit(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     output = run(backbone, inputs)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
     with adapter.injected(backbone):
         assert torch.equal(run(backbone, inputs), output)
         with adapter.conditioned(faces(2), scale=0.0):
@@ -65,20 +68,20 @@ def test_scale_zero_is_the_base_bit_for_bit(kind: Kind) -> None:
 
 
 @torch.no_grad()
-def test_a_fresh_adapter_is_the_base_bit_for_bit(kind: Kind) -> None:
+def test_a_fresh_adapter_is_the_base_bit_for_bit(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     output = run(backbone, inputs)
-    adapter = GatedFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=kind.blocks)
+    adapter = design.fresh(backbone, kind.blocks)
     with adapter.injected(backbone), adapter.conditioned(faces(2)):
         assert torch.equal(run(backbone, inputs), output)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("leaves", ["first", "second"])
-def test_two_adapters_leave_in_either_order(kind: Kind, leaves: str) -> None:
+def test_two_adapters_leave_in_either_order(kind: Kind, design: Design, leaves: str) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     before = fingerprint(backbone)
-    pair = [awake(backbone, kind, seed=5), awake(backbone, kind, seed=6)]
+    pair = [design.awake(backbone, kind, seed=5), design.awake(backbone, kind, seed=6)]
     leaving, staying = pair if leaves == "first" else pair[::-1]
     with staying.injected(backbone), staying.conditioned(faces(2)):
         alone = run(backbone, inputs)
@@ -92,10 +95,10 @@ def test_two_adapters_leave_in_either_order(kind: Kind, leaves: str) -> None:
     assert fingerprint(backbone) == before
 
 
-def test_gradients_reach_the_adapter_only(kind: Kind) -> None:
+def test_gradients_reach_the_adapter_only(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     backbone.requires_grad_(False)
-    adapter = awake(backbone, kind).train()
+    adapter = design.awake(backbone, kind).train()
     assert not {id(p) for p in adapter.parameters()} & {id(p) for p in backbone.parameters()}
     tokens = faces(2).requires_grad_()
     with adapter.injected(backbone), adapter.conditioned(tokens):
@@ -107,10 +110,10 @@ def test_gradients_reach_the_adapter_only(kind: Kind) -> None:
 
 
 @torch.no_grad()
-def test_an_exception_still_ejects(kind: Kind) -> None:
+def test_an_exception_still_ejects(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     before, output = fingerprint(backbone), run(backbone, inputs)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
 
     def use(rows: int) -> None:
         with adapter.injected(backbone), adapter.conditioned(faces(3)):
@@ -126,9 +129,9 @@ def test_an_exception_still_ejects(kind: Kind) -> None:
 
 
 @torch.no_grad()
-def test_no_state_is_left_after_a_scope(kind: Kind) -> None:
+def test_no_state_is_left_after_a_scope(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
     with adapter.injected(backbone):
         before = {**adapter.__dict__}
         tokens = faces(2)
@@ -141,31 +144,38 @@ def test_no_state_is_left_after_a_scope(kind: Kind) -> None:
         assert watched() is None
 
 
-def test_save_and_load_are_bit_equal(kind: Kind, tmp_path: Path) -> None:
+def test_save_and_load_are_bit_equal(kind: Kind, design: Design, tmp_path: Path) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
     resampler = ResamplerConfig(
         feature_width=6, width=8, num_layers=1, num_heads=2, head_width=4, num_tokens=3, context_width=FACE_CHANNELS
     )
-    config = FactConfig(
-        backbone=kind.name, feature_space="test", template="t", licence="l", blocks=kind.blocks, resampler=resampler
+    config = AdapterDesign(
+        backbone=kind.name,
+        feature_space="test",
+        template="t",
+        licence="l",
+        blocks=kind.blocks,
+        resampler=resampler,
+        **RECIPES[design.name],
     )
-    fact = Fact.for_backbone(backbone, config).eval()
-    randomise(fact, 4)
-    fact.save(tmp_path / "fact.safetensors")
-    again = Fact.load(tmp_path / "fact.safetensors", backbone)
+    system = new_system(backbone, config).eval()
+    randomise(system, 4)
+    system.save(tmp_path / "adapter.safetensors")
+    again = load_system(tmp_path / "adapter.safetensors", backbone)
+    assert type(again) is type(system)
     features = torch.randn(2, 2, 7, 6)
     outputs = []
-    for model in (fact, again):
+    for model in (system, again):
         with torch.no_grad(), model.adapter.injected(backbone), model.conditioned(features):
             outputs.append(run(backbone, inputs))
     assert torch.equal(*outputs)
-    assert again.config == config
+    assert again.config == system.config
 
 
 @torch.no_grad()
-def test_people_in_one_batch_do_not_mix(kind: Kind) -> None:
+def test_people_in_one_batch_do_not_mix(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(3)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
     people = faces(3)
     with adapter.injected(backbone):
         with adapter.conditioned(people):
@@ -177,9 +187,9 @@ def test_people_in_one_batch_do_not_mix(kind: Kind) -> None:
 
 
 @torch.no_grad()
-def test_a_copy_of_an_injected_adapter_sits_in_no_backbone(kind: Kind) -> None:
+def test_a_copy_of_an_injected_adapter_sits_in_no_backbone(kind: Kind, design: Design) -> None:
     backbone, inputs = kind.build(), kind.inputs(2)
-    adapter = awake(backbone, kind)
+    adapter = design.awake(backbone, kind)
     with adapter.injected(backbone), adapter.conditioned(faces(2)):
         output = run(backbone, inputs)
         average = copy.deepcopy(adapter)

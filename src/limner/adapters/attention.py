@@ -101,6 +101,11 @@ class GatedFaceAttention(nn.Module):
         self.alpha_attn = nn.Parameter(torch.zeros(()))
         self.alpha_dense = nn.Parameter(torch.zeros(()))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.linear.weight.device
+
     def face_keys(self, face_tokens: Tensor) -> FaceKeys:
         """Keys and values of face tokens ``(batch, tokens, face_channels)``; they do not depend on the picture."""
         return self.attn.keys_and_values(self.norm1(self.linear(face_tokens.to(self.linear.weight.dtype))))

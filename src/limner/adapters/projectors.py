@@ -137,6 +137,33 @@ class Resampler(nn.Module):
         return self._null_cache[1]
 
 
+class EmbeddingProjector(nn.Module):
+    """One vector per photo -> ``num_tokens`` tokens by one linear layer and a norm, after IP-Adapter (arXiv:2308.06721).
+
+    Rows are people and do not see each other. Shape: ``(batch, photos, 1, feature_width)`` ->
+    ``(batch, photos * num_tokens, context_width)``.
+    """
+
+    def __init__(self, feature_width: int, num_tokens: int, context_width: int) -> None:
+        super().__init__()
+        self.num_tokens, self.context_width = num_tokens, context_width
+        self.proj = nn.Linear(feature_width, num_tokens * context_width)
+        self.norm = nn.LayerNorm(context_width)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        tokens = self.proj(embeddings.squeeze(2)).unflatten(-1, (self.num_tokens, self.context_width))
+        return self.norm(tokens).flatten(1, 2)
+
+    def null_tokens(self) -> Tensor:
+        """Tokens of an all-zero vector, ``(1, num_tokens, context_width)``."""
+        return self(self.proj.weight.new_zeros(1, 1, 1, self.proj.in_features))
+
+
+def pooled(face_features: Tensor) -> Tensor:
+    """Mean over patches, ``(..., patches, width)`` -> ``(..., 1, width)``: all that a linear head on the mean sees."""
+    return face_features.mean(dim=-2, keepdim=True)
+
+
 def stack_photos(people: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
     """Features of people with different numbers of photos as one batch.
 

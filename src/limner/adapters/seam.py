@@ -43,16 +43,21 @@ class Seam:
     exit: nn.Module
 
     def attach(
-        self, enter: Callable[[Tensor], Tensor | None], leave: Callable[[], Tensor | None]
+        self,
+        enter: Callable[[Tensor], Tensor | None],
+        leave: Callable[[], Tensor | None],
+        *,
+        text_reads: bool = True,
     ) -> list[RemovableHandle]:
         """Add what ``enter`` makes of the hidden states ``(batch, positions, channels)``, then what ``leave`` returns.
 
-        None adds nothing and leaves the block's own tensors as they are.
+        None adds nothing and leaves the block's own tensors as they are. Without ``text_reads`` the text attention gets
+        the hidden states as they were, and only its result is added to.
         """
 
         def on_entry(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
             increment = enter(args[0])
-            return None if increment is None else (args[0] + increment, *args[1:])
+            return None if increment is None or not text_reads else (args[0] + increment, *args[1:])
 
         def on_exit(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
             increment = leave()

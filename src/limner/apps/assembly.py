@@ -17,7 +17,7 @@ from limner.core.errors import FeatureSpaceError
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
 from limner.identity.recognition import Recognizer
-from limner.systems.fact import Fact
+from limner.systems.designs import FaceSystem, load_system
 from limner.systems.fact_conversion import convert_fact as convert_fact
 from limner.systems.fact_conversion import export_fact as export_fact
 
@@ -30,25 +30,25 @@ class FaceAdapter:
     """A trained system that shows people to one base.
 
     Attributes:
-        fact: on the base's device, in the base's precision.
+        system: on the base's device, in the base's precision.
         path: the file it was read from.
         encoder_path: the face encoder whose features it reads; None if no fitting one was given.
     """
 
-    fact: Fact
+    system: FaceSystem
     path: Path
     encoder_path: Path | None
 
     @property
     def feature_space(self) -> str:
         """The space of the face features it reads."""
-        return self.fact.config.feature_space
+        return self.system.config.feature_space
 
     @property
     def licences(self) -> tuple[str, ...]:
         """Names of licence records, or terms in words, of the adapter and its encoder."""
         encoder = () if self.encoder_path is None else (read_header(self.encoder_path).licence,)
-        return (self.fact.config.licence, *encoder)
+        return (self.system.config.licence, *encoder)
 
     @cached_property
     def sha256(self) -> str:
@@ -85,8 +85,8 @@ class FaceAdapter:
         tokens = features.tokens[None].to(unet.device, unet.dtype)
         with (
             torch.no_grad(),
-            self.fact.adapter.injected(unet),
-            self.fact.conditioned(tokens, guided=guided, scale=scale),
+            self.system.adapter.injected(unet),
+            self.system.conditioned(tokens, guided=guided, scale=scale),
         ):
             yield
 
@@ -115,7 +115,7 @@ def assemble(
 
     Args:
         name: "miniature", a folder or a hub name; see :func:`limner.apps.bases.open_base`.
-        adapter: a FACT checkpoint; a miniature folder's own if None.
+        adapter: a face adapter's file, of any system; a miniature folder's own if None.
         encoder: the face encoder it reads; the folder's own, or the packaged one, if None.
         device: the best there is if None.
 
@@ -128,13 +128,28 @@ def assemble(
     if adapter is not None:
         read_header(adapter)  # a wrong name should not cost the loading of a base
     base = open_base(name, device=device)
-    path = Path(adapter) if adapter is not None else _own(base, ADAPTER_FILE)
+    path = Path(adapter) if adapter is not None else own_adapter(base)
     if path is None:
         return Assembly(base, None)
+    return Assembly(base, open_adapter(path, base, encoder=encoder))
+
+
+def open_adapter(
+    path: str | os.PathLike[str], base: Base, *, encoder: str | os.PathLike[str] | None = None
+) -> FaceAdapter:
+    """Open a face adapter, of the system its file names, for a base that is open already.
+
+    Raises:
+        CheckpointError, AdapterError, FeatureSpaceError: as :func:`assemble`.
+    """
     unet = base.pipeline.unet
-    with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before the saved ones replace them
-        fact = Fact.load(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
-    return Assembly(base, FaceAdapter(fact, path, _encoder_for(fact, base, encoder)))
+    system = load_system(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
+    return FaceAdapter(system, Path(path), _encoder_for(system, base, encoder))
+
+
+def own_adapter(base: Base) -> Path | None:
+    """The face adapter in a miniature's folder; None if there is none, or the base is another."""
+    return _own(base, ADAPTER_FILE)
 
 
 def _own(base: Base, file: str) -> Path | None:
@@ -143,11 +158,11 @@ def _own(base: Base, file: str) -> Path | None:
     return base.folder / file
 
 
-def _encoder_for(fact: Fact, base: Base, given: str | os.PathLike[str] | None) -> Path | None:
+def _encoder_for(system: FaceSystem, base: Base, given: str | os.PathLike[str] | None) -> Path | None:
     if given is not None:
-        fact.require_space(str(read_header(given).feature_space))
+        system.require_space(str(read_header(given).feature_space))
         return Path(given)
     for path in (_own(base, ENCODER_FILE), WEIGHTS / MINIATURE_ENCODER):
-        if path is not None and path.is_file() and read_header(path).feature_space == fact.config.feature_space:
+        if path is not None and path.is_file() and read_header(path).feature_space == system.config.feature_space:
             return path
     return None

@@ -44,6 +44,9 @@ class Header(BaseModel):
     """Name of a record in ``limner licences``, or the terms in words for weights made elsewhere."""
     config: dict[str, JsonValue] = {}
     """What its constructor needs."""
+    recognizers: dict[str, str] = {}
+    """Feature space -> what that recogniser did in training, such as "teacher of the encoder"; empty if not recorded.
+    Evaluation refuses them as judges."""
 
 
 def save_checkpoint(path: str | os.PathLike[str], tensors: "Mapping[str, Tensor]", header: Header) -> None:

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, Self
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from limner.adapters.adapter import GatedFaceAdapter
+from limner.adapters.adapter import GatedFaceAdapter, Order
 from limner.adapters.condition import WHOLE_RUN
-from limner.adapters.projectors import Resampler, ResamplerConfig
-from limner.adapters.seam import Blocks, Site, describe, find_sites
+from limner.adapters.projectors import Resampler, ResamplerConfig, pooled
+from limner.adapters.seam import Blocks, Site, find_sites
 from limner.core.checkpoint import Header, load_checkpoint, load_into, save_checkpoint
 from limner.core.config import Config
-from limner.core.errors import AdapterError, CheckpointError, FeatureSpaceError
+from limner.systems.adapter_files import listed, read_adapter_header, require_backbone, require_same_space
 
 SYSTEM = "fact"
 VERSION = "1"
@@ -36,6 +36,8 @@ class FactConfig(Config):
         licence: name of a licence record, or the terms in words.
         num_patches: patch tokens of one photo.
         blocks: "all", or "first" for the first transformer block of each stack.
+        order: "sequential", FACT's, or "parallel" to the block's text attention.
+        tokens: "patches", FACT's, or "global": the mean of a photo's patch tokens, one per photo.
         resampler: sizes of the projector; its ``context_width`` is what the adapter reads.
     """
 
@@ -45,6 +47,8 @@ class FactConfig(Config):
     licence: str
     num_patches: PositiveInt = 144
     blocks: Blocks = "all"
+    order: Order = "sequential"
+    tokens: Literal["patches", "global"] = "patches"
     resampler: ResamplerConfig = ResamplerConfig()
 
 
@@ -58,7 +62,7 @@ class Fact(nn.Module):
         super().__init__()
         self.config = config
         self.resampler = Resampler(config.resampler)
-        self.adapter = GatedFaceAdapter(sites, config.resampler.context_width)
+        self.adapter = GatedFaceAdapter(sites, config.resampler.context_width, order=config.order)
 
     @classmethod
     def for_backbone(cls, backbone: nn.Module, config: FactConfig) -> Self:
@@ -71,12 +75,12 @@ class Fact(nn.Module):
 
     def face_tokens(self, face_features: Tensor) -> Tensor:
         """``(batch, photos, patches, width)`` -> ``(batch, photos * num_tokens, context_width)``; rows are people."""
-        return self.resampler(face_features)
+        return self.resampler(pooled(face_features) if self.config.tokens == "global" else face_features)
 
     @property
     def null_tokens(self) -> Tensor:
         """The tokens of "no face", ``(1, num_tokens, context_width)``."""
-        return self.resampler.null_tokens(self.config.num_patches)
+        return self.resampler.null_tokens(1 if self.config.tokens == "global" else self.config.num_patches)
 
     @contextmanager
     def conditioned(
@@ -113,11 +117,7 @@ class Fact(nn.Module):
         Raises:
             FeatureSpaceError: they are of another space than this model was trained on.
         """
-        if feature_space != self.config.feature_space:
-            raise FeatureSpaceError(
-                f"these features are of {feature_space!r}, this model reads {self.config.feature_space!r}; make them "
-                "with that recogniser"
-            )
+        require_same_space(feature_space, self.config.feature_space)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file that says what it is for."""
@@ -132,8 +132,8 @@ class Fact(nn.Module):
             AdapterError: it was made for another backbone.
         """
         tensors, header = load_checkpoint(path, expect_system=SYSTEM)
-        config, sites = _read_header(header, path)
-        _require_backbone(config, sites, backbone, path)
+        config, sites = read_adapter_header(header, FactConfig, path, key=SYSTEM, version=VERSION)
+        require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
         fact = cls(config, sites)
         load_into(fact, tensors, path)
         return fact.eval()
@@ -148,36 +148,5 @@ class Fact(nn.Module):
             feature_space=config.feature_space,
             template=config.template,
             licence=config.licence,
-            config={
-                "fact": config.model_dump(mode="json"),
-                "sites": [[site.name, site.channels, site.heads] for site in self.adapter.sites],
-            },
-        )
-
-
-class _Sites(Config):
-    sites: list[tuple[str, int, int]]
-
-
-def _read_header(header: Header, path: str | os.PathLike[str]) -> tuple[FactConfig, list[Site]]:
-    if header.version != VERSION:
-        raise CheckpointError(
-            f"{path} is written in layout {header.version}, this Limner reads {VERSION}; update the older of the two"
-        )
-    try:
-        config = FactConfig.model_validate(header.config["fact"])
-        listed = _Sites.model_validate({"sites": header.config["sites"]}).sites
-    except (KeyError, ValidationError) as error:
-        raise CheckpointError(f"{path} does not say how its model is built ({error}); write it again") from error
-    return config, [Site(*site) for site in listed]
-
-
-def _require_backbone(
-    config: FactConfig, sites: Sequence[Site], backbone: nn.Module, path: str | os.PathLike[str]
-) -> None:
-    present = find_sites(backbone, blocks=config.blocks)
-    if list(sites) != present:
-        raise AdapterError(
-            f"{path} was made for {config.backbone!r}, {describe(sites)}; this backbone is a "
-            f"{type(backbone).__name__} with {describe(present)}. Use an adapter made for this backbone"
+            config={SYSTEM: config.model_dump(mode="json"), "sites": listed(self.adapter.sites)},
         )

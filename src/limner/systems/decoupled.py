@@ -1,0 +1,135 @@
+"""The rival to compare FACT with: one global face vector through decoupled attention, after IP-Adapter (2308.06721).
+
+The vector is the mean of the encoder's patch tokens, from which the encoder's own embedding is one linear step, so
+that it reads the same files and identities as FACT and is trained by the same objective.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from limner.adapters.condition import WHOLE_RUN
+from limner.adapters.decoupled import DecoupledFaceAdapter
+from limner.adapters.projectors import EmbeddingProjector, pooled
+from limner.adapters.seam import Blocks, Site, find_sites
+from limner.core.checkpoint import Header, load_checkpoint, load_into, save_checkpoint
+from limner.core.config import Config
+from limner.systems.adapter_files import listed, read_adapter_header, require_backbone, require_same_space
+from limner.systems.fact import FaceGuidance
+
+SYSTEM = "decoupled"
+VERSION = "1"
+
+
+class DecoupledConfig(Config):
+    """What a decoupled adapter is made for; see :class:`limner.systems.fact.FactConfig`.
+
+    Attributes:
+        num_tokens: face tokens made of one photo, 4 as in IP-Adapter.
+        feature_width: width of the encoder's patch tokens.
+        context_width: width of the face tokens.
+    """
+
+    backbone: str
+    feature_space: str
+    template: str
+    licence: str
+    blocks: Blocks = "all"
+    num_tokens: PositiveInt = 4
+    feature_width: PositiveInt = 512
+    context_width: PositiveInt = 768
+
+
+class Decoupled(nn.Module):
+    """Projector and adapter that were trained together; used like :class:`limner.systems.fact.Fact`."""
+
+    def __init__(self, config: DecoupledConfig, sites: Sequence[Site]) -> None:
+        super().__init__()
+        self.config = config
+        self.projector = EmbeddingProjector(config.feature_width, config.num_tokens, config.context_width)
+        self.adapter = DecoupledFaceAdapter(sites, config.context_width)
+
+    @classmethod
+    def for_backbone(cls, backbone: nn.Module, config: DecoupledConfig) -> Self:
+        """A fresh model that leaves the backbone's output unchanged; the backbone is only looked at.
+
+        Raises:
+            TargetNotFoundError: the backbone has no block to enter.
+        """
+        return cls(config, find_sites(backbone, blocks=config.blocks))
+
+    def face_tokens(self, face_features: Tensor) -> Tensor:
+        """``(batch, photos, patches, width)`` -> ``(batch, photos * num_tokens, context_width)``; rows are people."""
+        return self.projector(pooled(face_features))
+
+    @property
+    def null_tokens(self) -> Tensor:
+        """The tokens of "no face", ``(1, num_tokens, context_width)``."""
+        return self.projector.null_tokens()
+
+    @contextmanager
+    def conditioned(
+        self,
+        face_features: Tensor,
+        *,
+        photo_mask: Tensor | None = None,
+        face_guidance: FaceGuidance = "dropped",
+        guided: bool | None = None,
+        scale: float | None = None,
+        window: tuple[float, float] = WHOLE_RUN,
+    ) -> Iterator[None]:
+        """Show the backbone these people; see :meth:`limner.systems.fact.Fact.conditioned`."""
+        repeats = self.config.num_tokens
+        with self.adapter.conditioned(
+            self.face_tokens(face_features),
+            self.null_tokens if face_guidance == "dropped" else None,
+            token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
+            guided=guided,
+            scale=scale,
+            window=window,
+        ):
+            yield
+
+    def require_space(self, feature_space: str) -> None:
+        """Refuse features of another recogniser.
+
+        Raises:
+            FeatureSpaceError: they are of another space than this model was trained on.
+        """
+        require_same_space(feature_space, self.config.feature_space)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one file that says what it is for."""
+        save_checkpoint(path, self.state_dict(), self.header())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], backbone: nn.Module) -> Self:
+        """Read a model for this backbone, in eval mode.
+
+        Raises:
+            CheckpointError: the file is missing, broken, of another system or incomplete.
+            AdapterError: it was made for another backbone.
+        """
+        tensors, header = load_checkpoint(path, expect_system=SYSTEM)
+        config, sites = read_adapter_header(header, DecoupledConfig, path, key=SYSTEM, version=VERSION)
+        require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
+        decoupled = cls(config, sites)
+        load_into(decoupled, tensors, path)
+        return decoupled.eval()
+
+    def header(self) -> Header:
+        """What a file of these weights says about itself."""
+        config = self.config
+        return Header(
+            system=SYSTEM,
+            version=VERSION,
+            backbone=config.backbone,
+            feature_space=config.feature_space,
+            template=config.template,
+            licence=config.licence,
+            config={SYSTEM: config.model_dump(mode="json"), "sites": listed(self.adapter.sites)},
+        )
