@@ -4,7 +4,13 @@ import pytest
 
 from tests.architecture.imports import SOURCE, USES, Import, all_imports, complaint, cycles, imports_of
 
-CV2_ROOMS = ("limner.faces", "limner.data", "limner.identity.recognition", "limner.identity.judge")
+CV2_ROOMS = (
+    "limner.faces",
+    "limner.data",
+    "limner.identity.recognition",
+    "limner.identity.judge",
+    "limner.evaluation.classifiers",
+)
 
 
 def test_every_room_is_known() -> None:

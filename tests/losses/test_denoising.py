@@ -2,8 +2,17 @@
 
 import pytest
 import torch
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-from limner.losses.denoising import VELOCITY_WEIGHTS, denoising_loss, min_snr_weight_velocity
+from limner.losses.denoising import (
+    VELOCITY_WEIGHTS,
+    PredictionType,
+    WeightName,
+    denoising_loss,
+    denoising_target,
+    denoising_weight,
+    min_snr_weight_velocity,
+)
 
 
 def test_the_mean_of_squares_by_hand() -> None:
@@ -31,3 +40,55 @@ def test_weights_by_name() -> None:
     assert weights["uniform"] == [1.0, 1.0, 1.0, 1.0]
     assert weights["min-snr"] == pytest.approx([0.0, 0.5, 5 / 6, 0.25])
     assert weights["floored-min-snr"] == pytest.approx([1.0, 1.0, 1.0, 0.3])
+
+
+def test_targets_are_those_of_diffusers() -> None:
+    rng = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(3, 2, 4, 4, generator=rng), torch.randn(3, 2, 4, 4, generator=rng)
+    schedule = DDPMScheduler(num_train_timesteps=1000)
+    timesteps = torch.tensor([0, 400, 999])
+    kept = schedule.alphas_cumprod[timesteps]
+    velocity = schedule.get_velocity(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
+    torch.testing.assert_close(denoising_target("v_prediction", latents, noise, kept), velocity)
+    assert denoising_target("epsilon", latents, noise, kept) is noise
+    assert denoising_target("sample", latents, noise, kept) is latents
+
+
+@pytest.mark.parametrize("name", ["min-snr", "floored-min-snr"])
+def test_a_weight_means_the_same_whatever_is_predicted(name: WeightName) -> None:
+    """One wrong answer, told as velocity, as noise and as picture, costs the same."""
+    rng = torch.Generator().manual_seed(0)
+    kept = torch.tensor([0.05, 0.5, 0.97])
+    signal, spread = (value[:, None, None, None] for value in (kept.sqrt(), (1 - kept).sqrt()))
+    latents, noise = torch.randn(3, 2, 4, 4, generator=rng), torch.randn(3, 2, 4, 4, generator=rng)
+    noisy = signal * latents + spread * noise
+    wrong = torch.randn(3, 2, 4, 4, generator=rng)
+    answers: dict[PredictionType, torch.Tensor] = {
+        "v_prediction": wrong,
+        "epsilon": spread * noisy + signal * wrong,
+        "sample": signal * noisy - spread * wrong,
+    }
+    losses = [
+        denoising_loss(
+            answer, denoising_target(kind, latents, noise, kept), denoising_weight(name, kind, kept / (1 - kept))
+        )
+        for kind, answer in answers.items()
+    ]
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=0)
+    torch.testing.assert_close(losses[2], losses[0], rtol=1e-4, atol=0)
+    for kind in answers:
+        assert denoising_weight("uniform", kind, torch.tensor([0.1, 7.0])).tolist() == [1.0, 1.0]
+
+
+def test_a_region_is_all_that_counts() -> None:
+    prediction, target = torch.zeros(3, 2, 2, 2), torch.zeros(3, 2, 2, 2)
+    prediction[:, :, 0] = 2.0  # inside: squares 4
+    prediction[:, :, 1] = 9.0
+    region = torch.zeros(3, 1, 2, 2)
+    region[0, :, 0] = 1
+    region[1, :, 0, 0] = 0.5
+    region[1, :, 1, 0] = 0.5
+    assert denoising_loss(prediction, target, region=region).item() == pytest.approx((4 + (4 + 81) / 2 + 0) / 3)
+    assert denoising_loss(prediction, target, region=torch.ones(3, 1, 2, 2)).item() == pytest.approx(
+        denoising_loss(prediction, target).item()
+    )

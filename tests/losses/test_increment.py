@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from limner.losses.increment import increment_loss, increment_ratio
+from limner.losses.increment import FairReading, increment_loss, increment_ratio, read_increment
 from tests.golden import load_golden
 
 
@@ -31,10 +31,10 @@ def test_both_readings_equal_the_published_formula(shared: Path) -> None:
     mask = torch.tensor(golden["mask_visual_tokens"]).float().view(2, 1, 4, 4)
     attention, feed_forward = tensors["gsa_attn_increment.scale1"], tensors["gsa_ff_increment.scale1"]
     hidden = tensors["hidden_states"]
-    whole = increment_ratio(attention + feed_forward, hidden, mask)
-    torch.testing.assert_close(whole, torch.tensor(golden["attn_plus_ff_per_sample"]), atol=1e-5, rtol=0)
-    only = increment_ratio(attention, hidden, mask)
-    torch.testing.assert_close(only, torch.tensor(golden["attn_only_per_sample"]), atol=1e-5, rtol=0)
+    expected: dict[FairReading, str] = {"whole": "attn_plus_ff_per_sample", "attention": "attn_only_per_sample"}
+    for reading, name in expected.items():
+        ratio = increment_ratio(read_increment(attention, feed_forward, reading), hidden, mask)
+        torch.testing.assert_close(ratio, torch.tensor(golden[name]), atol=1e-5, rtol=0)
 
 
 def test_by_hand() -> None:
@@ -63,11 +63,38 @@ def test_masks_follow_each_layers_side_and_stay_soft(side: int) -> None:
     torch.testing.assert_close(ratio[0], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_sample_without_background_is_skipped() -> None:
+def test_the_reading_is_one_option() -> None:
+    attention, feed_forward = random(1, 4, 2), random(1, 4, 2, seed=1)
+    assert torch.equal(read_increment(attention, feed_forward, "whole"), attention + feed_forward)
+    assert torch.equal(read_increment(attention, feed_forward, "attention"), attention)
+
+
+def test_parts_of_a_batch_give_the_loss_of_the_whole() -> None:
+    increment, hidden = random(4, 16, 3), random(4, 16, 3, seed=1)
+    mask = torch.cat([torch.ones(1, 1, 4, 4), left_half(3, 4)])
+    parts = [
+        increment_loss([(increment[rows], hidden[rows]), (2 * increment[rows], hidden[rows])], mask[rows])
+        for rows in (slice(0, 2), slice(2, 4))
+    ]
+    whole = increment_loss([(increment, hidden), (2 * increment, hidden)], mask)
+    torch.testing.assert_close(torch.stack(parts).mean(), whole)
+
+
+def test_a_layer_without_background_is_left_out_of_the_samples_mean() -> None:
+    mask = torch.ones(1, 1, 8, 8)
+    mask[..., :4, :4] = 0  # a quarter of background
+    fine, coarse = torch.full((1, 64, 1), 0.5), torch.full((1, 1, 1), 0.1)
+    both = increment_loss([(fine, torch.ones_like(fine)), (coarse, torch.ones_like(coarse))], mask)
+    assert both.item() == pytest.approx(0.3, abs=1e-5)
+    full = increment_loss([(fine, torch.ones_like(fine)), (coarse, torch.ones_like(coarse))], torch.ones(1, 1, 8, 8))
+    assert full.item() == 0.0
+
+
+def test_a_sample_without_background_counts_nothing() -> None:
     increment, hidden = random(2, 16, 3), random(2, 16, 3, seed=1)
     mask = torch.cat([torch.ones(1, 1, 4, 4), left_half(1, 4)])
     alone = increment_loss([(increment[1:], hidden[1:])], mask[1:])
-    torch.testing.assert_close(increment_loss([(increment, hidden)], mask), alone)
+    torch.testing.assert_close(increment_loss([(increment, hidden)], mask), alone / 2)
     assert increment_ratio(increment, hidden, mask).isnan().tolist() == [True, False]
     assert increment_loss([(increment, hidden)], torch.ones(2, 1, 4, 4)).item() == 0.0
 

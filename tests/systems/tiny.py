@@ -62,6 +62,16 @@ def fact_for(base: Miniature) -> Fact:
     return seeded(lambda: Fact.for_backbone(base.unet, FACT))
 
 
+def awake_fact(base: Miniature) -> Fact:
+    """An adapter whose gates are open, so that faces count and everything learns."""
+    fact = fact_for(base)
+    with torch.no_grad():
+        for name, parameter in fact.named_parameters():
+            if "alpha" in name:
+                parameter.fill_(0.5)
+    return fact
+
+
 def encoded_faces() -> EncodedFaces:
     """Six records of three people; the latents differ by record and variant."""
     masks = torch.zeros(len(PERSON), 2, 1, 4, 4)

@@ -1,8 +1,6 @@
 """The training loop: an interrupted run is the unbroken one, bit for bit, and nothing is lost on the way."""
 
 import csv
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,50 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from limner.core.errors import CheckpointError, ConfigError
+from limner.systems.contract import Batch
 from limner.training.loop import LoopSettings, Run
+from tests.training.tasks import Stopped, Task, exchange, small_module, task
 
 SETTINGS = LoopSettings(
     steps=30, learning_rate=0.05, warmup_steps=5, decay_steps=10, ema_decay=0.9, seed=3, log_every=4, save_every=7
 )
 
 
-Loss = Callable[[int, torch.Generator], dict[str, Tensor]]
-
-
-class Stopped(Exception):
-    """The process was killed."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """An objective from a module and a function."""
-
-    module: nn.Module
-    loss: Loss
-
-    def __call__(self, step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        return self.loss(step, rng)
-
-
-def small_module(seed: int = 0) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.SiLU(), nn.Conv2d(4, 2, 1))
-
-
-def task(module: nn.Module, *, stop_at: int | None = None) -> Loss:
-    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        if step == stop_at:
-            raise Stopped
-        pictures = torch.randn(3, 2, 4, 4, generator=rng)
-        difference = module(pictures) - pictures.flip(1)
-        return {"first": difference.square().mean(), "second": difference.abs().mean()}
-
-    return loss
-
-
 def run(folder: Path, *, module: nn.Module, stop_at: int | None = None, settings: LoopSettings = SETTINGS) -> Run:
-    return Run(folder, Task(module, task(module, stop_at=stop_at)), settings)
+    return Run(folder, task(module, stop_at=stop_at), settings)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -99,14 +64,50 @@ def test_a_resumed_run_equals_the_unbroken_one(tmp_path: Path, unbroken: Run, st
 def test_every_step_of_every_seed_draws_its_own_numbers(tmp_path: Path) -> None:
     drawn: list[int] = []
     for seed in (0, 1):
-        module = nn.Linear(1, 1)
-
-        def loss(step: int, rng: torch.Generator, module: nn.Linear = module) -> dict[str, Tensor]:
-            drawn.append(int(torch.randint(2**40, (), generator=rng)))
-            return {"bias": module(torch.ones(1)).square().sum()}
-
-        Run(tmp_path / str(seed), Task(module, loss), LoopSettings(steps=10, learning_rate=0.1, seed=seed)).train()
+        one = task(small_module())
+        Run(tmp_path / str(seed), one, LoopSettings(steps=10, learning_rate=0.1, seed=seed)).train()
+        first, *steps = one.drawn
+        assert first == steps[0]  # the first plan is drawn once more, to see whether it can be shared out
+        drawn += steps
     assert len(set(drawn)) == 20
+
+
+def test_whatever_draws_from_the_process_goes_on_as_if_unbroken(tmp_path: Path) -> None:
+    """A dropout layer, and the caller's own random numbers."""
+
+    def noisy(folder: str, *, stop_at: int | None = None) -> Run:
+        module = nn.Sequential(small_module(), nn.Dropout(0.5))
+        return Run(tmp_path / folder, task(module, stop_at=stop_at), SETTINGS)
+
+    torch.manual_seed(5)
+    expected = float(torch.rand(()))
+    torch.manual_seed(5)
+    whole = noisy("unbroken")
+    whole.train()
+    with pytest.raises(Stopped):
+        noisy("broken", stop_at=16).train()
+    again = noisy("broken")
+    again.train()
+    assert float(torch.rand(())) == expected
+    assert all(torch.equal(value, everything(again)[name]) for name, value in everything(whole).items())
+
+
+def test_parts_of_a_batch_add_up_to_it(tmp_path: Path) -> None:
+    once, twice = (
+        Run(tmp_path / str(parts), task(small_module()), SETTINGS.model_copy(update={"accumulate": parts}))
+        for parts in (1, 2)
+    )
+    once.train()
+    twice.train()
+    assert all(torch.allclose(value, everything(twice)[name], atol=1e-4) for name, value in everything(once).items())
+    for one, other in zip(rows(once.folder), rows(twice.folder), strict=True):
+        assert {k: float(v) for k, v in one.items()} == pytest.approx({k: float(v) for k, v in other.items()}, abs=1e-4)
+
+
+def test_workers_load_the_same_batches(tmp_path: Path, unbroken: Run) -> None:
+    other = run(tmp_path / "workers", module=small_module(), settings=SETTINGS.model_copy(update={"workers": 2}))
+    other.train()
+    assert rows(other.folder) == rows(unbroken.folder)
 
 
 def test_a_row_cut_off_by_the_kill_is_forgotten(tmp_path: Path, unbroken: Run) -> None:
@@ -152,7 +153,7 @@ def test_an_interrupted_save_leaves_the_last_state(tmp_path: Path, monkeypatch: 
     with pytest.raises(Stopped):
         one.save()
     assert (tmp_path / "state.pt").read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "state.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "report.html", "state.pt"]
     assert run(tmp_path, module=small_module()).step == 7
 
 
@@ -170,7 +171,7 @@ def test_weights_multiply_the_terms(tmp_path: Path) -> None:
         module = nn.Linear(1, 2, bias=False)
         nn.init.zeros_(module.weight)
 
-        def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+        def loss(batch: Batch, step: int) -> dict[str, Tensor]:
             return {"up": -module.weight[0].sum(), "down": module.weight[1].sum()}
 
         settings = LoopSettings(
@@ -185,6 +186,15 @@ def test_weights_multiply_the_terms(tmp_path: Path) -> None:
     torch.testing.assert_close(moved("switched off", {"up": 0.0}), torch.tensor([0.0, 1.0]))
 
 
+def test_a_weight_can_rise() -> None:
+    settings = LoopSettings(
+        steps=20, learning_rate=1.0, weights={"first": 0.5, "second": 3.0}, weight_ramps={"first": 0.2}
+    )
+    assert [settings.weight_of("first", step) for step in (0, 1, 2, 4, 19)] == [0.0, 0.125, 0.25, 0.5, 0.5]
+    assert [settings.weight_of("second", step) for step in (0, 19)] == [3.0, 3.0]
+    assert settings.weight_of("third", 0) == 1.0
+
+
 def test_a_weight_of_an_unknown_term_is_refused(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"weights": {"frist": 2.0}})
     with pytest.raises(ConfigError, match=r"weights of frist, but the loss has first, second"):
@@ -193,10 +203,10 @@ def test_a_weight_of_an_unknown_term_is_refused(tmp_path: Path) -> None:
 
 def test_a_diverging_run_stops_and_keeps_its_last_state(tmp_path: Path) -> None:
     module = small_module()
-    plain = task(module)
+    plain = exchange(module)
 
-    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
-        terms = plain(step, rng)
+    def loss(batch: Batch, step: int) -> dict[str, Tensor]:
+        terms = plain(batch, step)
         return terms if step < 9 else {**terms, "first": terms["first"] * torch.inf}
 
     with pytest.raises(ConfigError, match=r"diverged at step 9 .*lower learning_rate"):
@@ -209,7 +219,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_state(tmp_path: Path) -> None:
 def test_the_gradient_is_clipped(tmp_path: Path) -> None:
     module = nn.Linear(1, 1, bias=False)
 
-    def loss(step: int, rng: torch.Generator) -> dict[str, Tensor]:
+    def loss(batch: Batch, step: int) -> dict[str, Tensor]:
         return {"steep": 1000 * module.weight.sum()}
 
     one = Run(tmp_path, Task(module, loss), LoopSettings(steps=1, learning_rate=0.1, clip_norm=0.5))
@@ -233,3 +243,44 @@ def test_frozen_parameters_are_not_touched(tmp_path: Path) -> None:
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         LoopSettings.model_validate({"steps": 1, "learning_rate": 0.1} | wrong)
+
+
+def test_the_averaged_weights_are_what_comes_out(unbroken: Run) -> None:
+    wanted = {name: value.clone() for name, value in unbroken.average.average.items()}
+    own = {name: value.clone() for name, value in unbroken.module.state_dict().items()}
+    with unbroken.average.applied_to(unbroken.module):
+        assert all(torch.equal(value, wanted[name]) for name, value in unbroken.module.named_parameters())
+    assert all(torch.equal(value, own[name]) for name, value in unbroken.module.state_dict().items())
+    module = unbroken.averaged()
+    assert all(torch.equal(value, wanted[name]) for name, value in module.named_parameters())
+    assert any(not torch.equal(value, own[name]) for name, value in module.state_dict().items())
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="multiple of 3"):
+        run(tmp_path, module=small_module(), settings=SETTINGS.model_copy(update={"accumulate": 3}))
+
+
+def test_a_frozen_network_that_would_learn_is_refused(tmp_path: Path) -> None:
+    teacher = small_module(1)
+    module = small_module()
+
+    def loss(batch: Batch, step: int) -> dict[str, Tensor]:
+        return {"first": (module(batch["pictures"]) - teacher(batch["pictures"])).square().mean()}
+
+    with pytest.raises(ConfigError, match=r"Sequential is frozen, but its 0\.weight asks for a gradient"):
+        Run(tmp_path / "a", Task(module, loss, frozen=[teacher]), SETTINGS).train()
+    teacher.requires_grad_(False).zero_grad()
+    Run(tmp_path / "b", Task(module, loss, frozen=[teacher]), SETTINGS).train()
+
+
+def test_a_trained_parameter_out_of_reach_is_refused(tmp_path: Path) -> None:
+    module = nn.ModuleDict({"used": small_module(), "unused": nn.Linear(1, 1)})
+    with pytest.raises(ConfigError, match=r"the loss does not reach unused\.weight"):
+        Run(tmp_path, Task(module, exchange(module["used"])), SETTINGS).train()
+
+
+def test_the_state_is_readable_as_plain_tensors(unbroken: Run) -> None:
+    state = torch.load(unbroken.folder / "state.pt", weights_only=True)
+    assert state["step"] == SETTINGS.steps
+    assert set(state) == {"step", "seconds", "window", "module", "optimizer", "average"}

@@ -32,11 +32,11 @@ def signal_to_noise(schedule: DDPMScheduler, timesteps: Tensor) -> Tensor:
     return kept / (1 - kept)
 
 
-def draw_timesteps(batch: int, rng: torch.Generator) -> Tensor:
+def draw_timesteps(batch: int, rng: torch.Generator, num_train_timesteps: int = NUM_TRAIN_TIMESTEPS) -> Tensor:
     """Uniform timesteps ``(batch,)``, one from each of ``batch`` equal strata, in random order.
 
     Stratifying lowers the loss's variance between steps; the density stays uniform.
     """
     places = (torch.arange(batch) + torch.rand(batch, generator=rng)) / batch
-    steps = (places[torch.randperm(batch, generator=rng)] * NUM_TRAIN_TIMESTEPS).long()
-    return steps.clamp_max(NUM_TRAIN_TIMESTEPS - 1)  # the sum above may round up to ``batch``
+    steps = (places[torch.randperm(batch, generator=rng)] * num_train_timesteps).long()
+    return steps.clamp_max(num_train_timesteps - 1)  # the sum above may round up to ``batch``

@@ -3,12 +3,19 @@
 FSDP and DeepSpeed are switched on by accelerate's own configuration (``accelerate config``, ``accelerate launch``).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import DistributedType, GradientAccumulationPlugin, ProjectConfiguration
+from accelerate import Accelerator, PartialState
+from accelerate.utils import (
+    DistributedType,
+    GradientAccumulationPlugin,
+    ProjectConfiguration,
+    parse_flag_from_env,
+)
 from torch import Tensor, nn
 
 from limner.core.errors import ConfigError, MissingExtraError
@@ -46,7 +53,7 @@ def make_accelerator(settings: LoopSettings, folder: Path) -> Accelerator:
             gradient_accumulation_plugin=GradientAccumulationPlugin(
                 num_steps=settings.accumulate, sync_with_dataloader=False
             ),
-            log_with=trackers,
+            log_with=trackers or None,
             project_config=ProjectConfiguration(project_dir=str(folder), logging_dir=str(folder / "trackers")),
             step_scheduler_with_optimizer=False,
         )
@@ -143,3 +150,14 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, int | float | s
             flat[prefix + name] = value if isinstance(value, int | float | str) else str(value)
     return flat
 
+
+
+@contextmanager
+def main_process_first() -> Iterator[bool]:
+    """A block that the main process runs before all others, so that they find what it wrote; gives whether this is it.
+
+    Makes the processes known to each other, as the :class:`Accelerator` of a run does later.
+    """
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    with state.main_process_first():
+        yield state.is_main_process

@@ -1,5 +1,9 @@
-"""``limner train``: one recipe, one run; killed at any point, the same command goes on where it was."""
+"""``limner train``: one recipe, one run; killed at any point, the same command goes on where it was.
 
+In several processes: ``accelerate launch -m limner.training`` with the same arguments.
+"""
+
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe, .toml; see recipes/.")],
     shards: Annotated[Path, typer.Option(help="Folder of training shards, see `limner data`.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder shared by the runs of one miniature.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder shared by runs that build on each other.")],
     autoencoder: Annotated[
         Path | None, typer.Option(help="Folder of taef2_encoder.pth and taef2_decoder.pth; the base needs it once.")
     ] = None,
@@ -32,7 +36,10 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[numbers]}")) as progress:
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate starts
+    with Progress(
+        *columns, TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"), disable=not first
+    ) as progress:
         tasks: dict[str, int] = {}
 
         def report(what: str, done: int, total: int, numbers: dict[str, float]) -> None:
@@ -42,4 +49,5 @@ def train(
             progress.update(tasks[what], completed=done, numbers=told)  # pyright: ignore[reportArgumentType]
 
         written = run_recipe(settings, shards, output, autoencoder, report)
-    typer.echo(f"written: {written}")
+    if first:
+        typer.echo(f"written: {written}")

@@ -1,0 +1,186 @@
+"""The miniature's three runs, from recipe to exported weights: encoder, base, adapter.
+
+All runs of one miniature share a folder: ``<run>/`` holds what is needed to go on, ``encoded/`` the pictures as
+latents, ``model/`` what :class:`~limner.diffusion.miniature.Miniature` and ``limner portrait`` read. The adapter's run
+needs the other two.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from limner.apps.training_progress import Report, run_through
+from limner.core.checkpoint import quantize, save_checkpoint
+from limner.core.config import Config
+from limner.core.errors import InputError
+from limner.core.files import replacing
+from limner.data.captions import caption, invented_name
+from limner.data.face_blends import blended_faces
+from limner.data.record import read_shards
+from limner.data.variants import NUM_NAMED
+from limner.diffusion.autoencoder import TinyFaceAutoencoder, read_taef2
+from limner.diffusion.backbone import StableDiffusionBackbone
+from limner.diffusion.miniature import Miniature, MiniatureConfig, build_unet, load_autoencoder, save_autoencoder
+from limner.diffusion.text import build_text_encoder, train_tokenizer
+from limner.faces.alignment import align
+from limner.identity.encoder import load_encoder, save_encoder
+from limner.identity.recognition import GuideRecognizer
+from limner.identity.vit import FaceViT, MeanHead, ViTConfig
+from limner.losses.denoising import WeightName
+from limner.systems.designs import AdapterDesign, new_system
+from limner.systems.encoded_portraits import EncodedPortraits, encode_references
+from limner.systems.encoder_distillation import EncoderDistillation, teach
+from limner.systems.fact_objective import FactObjective
+from limner.systems.fact_training import FactTraining
+from limner.systems.miniature_base import MiniatureBase
+from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
+from limner.training.engine import main_process_first
+from limner.training.settings import LoopSettings
+
+ENCODER_SPACE = "miniature-vit-arcface112"
+CAPTIONS_FOR_TOKENIZER = 20_000
+
+
+class EncoderRecipe(Config):
+    """Distil the face encoder from the guide on ``blends`` made-up faces."""
+
+    system: Literal["miniature-encoder"]
+    blends: PositiveInt
+    batch: PositiveInt
+    width: PositiveInt
+    depth: PositiveInt
+    heads: PositiveInt
+    training: LoopSettings
+
+
+class BaseRecipe(Config):
+    """Train denoiser and text encoder from scratch."""
+
+    system: Literal["miniature-base"]
+    batch: PositiveInt
+    loss_weight: WeightName
+    model: MiniatureConfig
+    training: LoopSettings
+
+
+class FactRecipe(FactObjective):
+    """Train an adapter on the frozen base."""
+
+    system: Literal["miniature-fact"]
+    fact: AdapterDesign
+    training: LoopSettings
+
+
+def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Report) -> Path:
+    """Writes ``model/encoder.safetensors``."""
+    with main_process_first():
+        faces, aims = _taught_faces(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
+    torch.manual_seed(recipe.training.seed)
+    sizes = ViTConfig(width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1])
+    encoder = FaceViT(sizes, head=MeanHead)
+    task = EncoderDistillation(encoder, faces, aims, batch=recipe.batch)
+    run = run_through("encoder", folder, task, recipe.training, report)
+    target = folder / "model" / "encoder.safetensors"
+    if run.writes:
+        save_encoder(target, encoder, feature_space=ENCODER_SPACE, licence="miniature-encoder", eight_bit=True)
+    return target
+
+
+def train_miniature_base(
+    recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report
+) -> Path:
+    """Writes ``model/`` but for encoder and adapter."""
+    with main_process_first():
+        faces, autoencoder = _encoded_faces(recipe.model, shards, folder, taef2, report)
+        tokenizer = _tokenizer(recipe, faces, folder / "base" / "tokenizer")
+    torch.manual_seed(recipe.training.seed)
+    text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
+    unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    miniature = Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer)
+    task = MiniatureBase(miniature, faces, batch=recipe.batch, weight=recipe.loss_weight)
+    run = run_through("base", folder, task, recipe.training, report)
+    if run.writes:
+        miniature.save(folder / "model")
+    return folder / "model"
+
+
+def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Path:
+    """Writes ``model/adapter.safetensors``."""
+    base = Miniature.load(folder / "model")
+    encoder, header = load_encoder(folder / "model" / "encoder.safetensors")
+    faces = EncodedFaces.load(folder / "encoded" / "train.safetensors")
+    torch.manual_seed(recipe.training.seed)
+    system = new_system(base.unet, recipe.fact)
+    system.require_space(str(header.feature_space))
+    base.unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    pipeline = base.pipeline()
+    pipeline.set_progress_bar_config(disable=True)
+    backbone = StableDiffusionBackbone(pipeline)
+    portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
+    task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps)
+    run = run_through("fact", folder, task, recipe.training, report)
+    target = folder / "model" / "adapter.safetensors"
+    if run.writes:
+        save_checkpoint(target, quantize(system.state_dict()), system.header())
+    return target
+
+
+def _taught_faces(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> tuple[Tensor, Tensor]:
+    """Blended faces and what the guide makes of them, made once."""
+    if not cache.exists():
+        crops = np.stack([align(r.image, r.landmarks).image for r in read_shards(shards) if r.split == "train"])
+        made = blended_faces(crops, recipe.blends, recipe.training.seed)
+        aims = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
+        with replacing(cache) as path:
+            save_file({"faces": torch.from_numpy(made).permute(0, 3, 1, 2).contiguous(), "aims": aims}, path)
+    tensors = load_file(cache)
+    return tensors["faces"], tensors["aims"]
+
+
+def _tokenizer(recipe: BaseRecipe, faces: EncodedFaces, folder: Path) -> PreTrainedTokenizerFast:
+    """Learned once: a resumed run must meet the ids its weights were trained on."""
+    if not (folder / "tokenizer.json").exists():
+        rng = torch.Generator().manual_seed(recipe.training.seed)
+        rows = [traits for row in faces.traits for traits in row]
+        sentences = [caption(rows[i % len(rows)], rng, keep=0.9) for i in range(CAPTIONS_FOR_TOKENIZER)]
+        sentences += [invented_name(i) for i in range(NUM_NAMED)] * 5
+        made = train_tokenizer(sentences, vocabulary=recipe.model.vocabulary, max_tokens=recipe.model.max_tokens)
+        made.save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _encoded_faces(
+    model: MiniatureConfig, shards: Path, folder: Path, taef2: Path | None, report: Report
+) -> tuple[EncodedFaces, TinyFaceAutoencoder]:
+    """Both splits as latents, made once, and the autoencoder with the training pictures' statistics."""
+    cache = folder / "encoded"
+    if not (cache / "train.safetensors").exists():
+        if taef2 is None:
+            raise InputError("the base needs an autoencoder: name the folder of taef2_encoder.pth with --autoencoder")
+        records = list(read_shards(shards))
+        training = [record for record in records if record.split == "train"]
+        autoencoder = latent_statistics(read_taef2(taef2), training, pixels=model.pixels, seed=0)
+        # Before the latents: a run killed in between must not find them without the autoencoder that made them.
+        save_autoencoder(folder / "model", autoencoder, model)
+        for split in ("validation", "train"):
+            chosen = [record for record in records if record.split == split]
+            encoded = encode_faces(
+                chosen,
+                autoencoder,
+                pixels=model.pixels,
+                seed=1,
+                progress=partial(_report_encoding, report, len(chosen)),
+            )
+            encoded.save(cache / f"{split}.safetensors")
+    return EncodedFaces.load(cache / "train.safetensors"), load_autoencoder(folder / "model")
+
+
+def _report_encoding(report: Report, total: int, done: int) -> None:
+    report("encode", done, total, {})

@@ -1,0 +1,190 @@
+"""FACT's objective (arXiv:2410.12312, 2): a frozen backbone learns, through an adapter, to show a given person.
+
+The face often comes from another picture of the person than the target (shuffle), is sometimes left out (drop), and
+what the adapter adds outside the face is penalised (FAIR). One objective for every backbone and for every adapter that
+sits between its layers: what is predicted, and how noise is mixed in, is the backbone's.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from limner.data.pairing import Mixed, draw_targets, pairing_named
+from limner.diffusion.backbone import StableDiffusionBackbone
+from limner.diffusion.schedule import draw_timesteps, signal_to_noise
+from limner.identity.vit import FaceViT
+from limner.losses.denoising import denoising_loss, denoising_target, denoising_weight
+from limner.losses.increment import increment_loss, increment_ratio, read_increment
+from limner.systems.contract import Batch, FaceAdapterSystem, Inspection, LayerRecord, LossTerms, Plan
+from limner.systems.fact_curriculum import people_with_large_faces
+from limner.systems.fact_objective import FactObjective
+from limner.systems.frozen_inputs import FrozenInputs
+from limner.systems.portraits import Portraits, draw_seeds, noise_of
+
+
+class FactTraining:
+    """The losses of a step; ``module`` is the conditioned system that is trained, injected into the frozen backbone."""
+
+    def __init__(
+        self,
+        system: FaceAdapterSystem,
+        backbone: StableDiffusionBackbone,
+        portraits: Portraits,
+        objective: FactObjective,
+        *,
+        steps: int,
+        encoder: FaceViT | None = None,
+    ) -> None:
+        """Inject the system if it is not; the backbone is frozen.
+
+        Args:
+            steps: length of the run, which the curriculum is stretched over.
+            encoder: makes features of the portraits' faces; None where they come with features.
+
+        Raises:
+            ConfigError: there is no such pairing, or no face is as large as the curriculum asks.
+        """
+        assert isinstance(system, nn.Module)
+        self.module: nn.Module = system
+        self.system = system
+        self.backbone, self.portraits, self.objective, self.steps = backbone, portraits, objective, steps
+        self.encoder = None if encoder is None else encoder.requires_grad_(False).eval()
+        self.inputs = FrozenInputs(backbone, self.encoder)
+        if not system.adapter.is_injected:
+            system.adapter.inject(backbone.pipeline.unet)
+        if objective.activation_checkpointing:
+            backbone.pipeline.unet.enable_gradient_checkpointing(system.adapter.checkpointed)
+        if objective.compile:
+            backbone.compile()
+        self._pairing = pairing_named(objective.pairing, portraits.people)
+        self._by_size: dict[float, dict[str, list[int]]] = {}
+        self._people_at(0.0)
+
+    @property
+    def frozen(self) -> Sequence[nn.Module]:
+        """Backbone and encoder."""
+        return [*self.backbone.parts, *([] if self.encoder is None else [self.encoder])]
+
+    def place(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Move them; the encoder stays in float32, as it was where features were kept from before."""
+        self.backbone.place(device, dtype)
+        if self.encoder is not None:
+            self.encoder.to(device)
+
+    def draw(self, step: int, rng: torch.Generator) -> Plan:
+        """Who is shown by whose face in every row, at which noise, and what is left out."""
+        objective, done = self.objective, step / self.steps
+        curriculum, rows = objective.curriculum, objective.batch
+        records = draw_targets(self._people_at(done), rows, rng, per_person=objective.pictures_per_person)
+        references = Mixed(self._pairing, curriculum.shuffle_at(done))(records, rng)
+        keep_face, keep_text = curriculum.draw_kept(done, rows, rng)
+        return {
+            "record": torch.tensor(records),
+            "reference": torch.tensor(references),
+            "variant": torch.randint(self.portraits.num_variants, (rows,), generator=rng),
+            "keep_face": keep_face,
+            "keep_text": keep_text,
+            "masked": torch.rand(rows, generator=rng) < objective.masked_loss_probability,
+            "timesteps": draw_timesteps(rows, rng, self.backbone.noise_schedule.config.num_train_timesteps),
+            "noise_seed": draw_seeds(rows, rng),
+            "text_seed": draw_seeds(rows, rng),
+        }
+
+    def collate(self, plan: Plan) -> Batch:
+        """The rows with their pictures, faces, sentences and noise."""
+        kept = {name: plan[name] for name in ("keep_face", "keep_text", "masked", "timesteps")}
+        noise = noise_of(plan["noise_seed"], self.backbone.latent_shape)
+        return kept | {"noise": noise} | self.portraits.load(plan)
+
+    def loss(self, batch: Batch, step: int) -> LossTerms:
+        """``denoising``: weighted error of what the backbone predicts; ``increment``: FAIR."""
+        schedule, timesteps = self.backbone.noise_schedule, batch["timesteps"]
+        latents, noise = self.inputs.latents(batch), batch["noise"]
+        prediction, records = self._predict(batch, latents)
+        kind = schedule.config.prediction_type
+        target = denoising_target(kind, latents, noise, schedule.alphas_cumprod.to(latents.device)[timesteps])
+        weight = denoising_weight(self.objective.loss_weight, kind, signal_to_noise(schedule, timesteps))
+        mask = batch["face_mask"].float()
+        kept = batch["keep_face"][:, None, None, None]
+        return {
+            "denoising": denoising_loss(prediction, target, weight, self._region(batch, mask, latents)),
+            "increment": increment_loss(self._layers(records), mask * kept if self.objective.fair_when_dropped else mask),
+        }
+
+    @torch.no_grad()
+    def inspect(self) -> Inspection:
+        """Pictures of fixed people at fixed seeds, and FAIR by layer on the same batch every time."""
+        objective = self.objective
+        seeds = objective.sample_seeds[: objective.batch]
+        plan = self.draw(self.steps, torch.Generator().manual_seed(0))
+        plan |= {name: torch.ones_like(plan[name]) for name in ("keep_face", "keep_text")}
+        device = next(self.module.parameters()).device
+        rows = self.collate({name: values[: max(len(seeds), 1)] for name, values in plan.items()})
+        batch = {name: values.to(device) for name, values in rows.items()}
+        with _evaluated(self.module):
+            _, records = self._predict(batch, self.inputs.latents(batch))
+            layers, mask = self._layers(records), batch["face_mask"].float()
+            ratios = {
+                record.layer: float(increment_ratio(*layer, mask).nanmean())
+                for record, layer in zip(records, layers, strict=True)
+            }
+            return Inspection(self._sample(batch, seeds), ratios)
+
+    def _sample(self, batch: Batch, seeds: Sequence[int]) -> list:
+        if not seeds:
+            return []
+        tokens, text = self.system.face_tokens(self.inputs.face_features(batch)), self.inputs.text(batch)
+        with self.system.adapter.conditioned(tokens, self.system.null_tokens, guided=True, scale=1.0):
+            return list(
+                self.backbone.sample(
+                    text,
+                    self.inputs.empty_text(tokens.device),
+                    seeds=seeds,
+                    num_steps=self.objective.sample_steps,
+                    guidance_scale=self.objective.sample_guidance,
+                )
+            )
+
+    def _predict(self, batch: Batch, latents: Tensor) -> tuple[Tensor, Sequence[LayerRecord]]:
+        """The backbone's answer to the noisy latents, and what every layer of the adapter added to come to it."""
+        noisy = self.backbone.noise_schedule.add_noise(latents, batch["noise"], batch["timesteps"])
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        tokens, text = self.system.face_tokens(self.inputs.face_features(batch)), self.inputs.text(batch)
+        adapter = self.system.adapter
+        with adapter.conditioned(tokens, scale=1.0), adapter.record_increments() as records:
+            return self.backbone.predict(noisy, batch["timesteps"], text, batch.get("sizes")), records
+
+    def _layers(self, records: Sequence[LayerRecord]) -> list[tuple[Tensor, Tensor]]:
+        reading = self.objective.fair
+        return [
+            (read_increment(record.increments.attention, record.increments.feed_forward, reading), record.block_input)
+            for record in records
+        ]
+
+    def _region(self, batch: Batch, mask: Tensor, latents: Tensor) -> Tensor | None:
+        """Where the denoising error counts; None for everywhere."""
+        if not self.objective.masked_loss_probability:
+            return None
+        region = torch.where(batch["masked"][:, None, None, None], mask, torch.ones_like(mask))
+        return F.interpolate(region, size=latents.shape[-2:], mode="area")
+
+    def _people_at(self, done: float) -> dict[str, list[int]]:
+        smallest = round(self.objective.curriculum.face_area_at(done), 2)
+        if smallest not in self._by_size:
+            people = people_with_large_faces(self.portraits.people, lambda: self.portraits.face_area, smallest)
+            self._by_size = {smallest: people}
+        return self._by_size[smallest]
+
+
+@contextmanager
+def _evaluated(module: nn.Module) -> Iterator[None]:
+    """Without training's own behaviour for the length of a block."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)

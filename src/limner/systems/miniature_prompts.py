@@ -1,0 +1,25 @@
+"""The sentences a training picture of the miniature goes with, made anew at every use."""
+
+import torch
+
+from limner.data.captions import Traits, caption
+
+EMPTY_PROMPT_PROBABILITY = 0.1
+NOISE_WORD_PROBABILITY = 0.15
+_NOISE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def training_prompt(
+    traits: Traits, rng: torch.Generator, *, empty_probability: float = EMPTY_PROMPT_PROBABILITY
+) -> str:
+    """A caption; sometimes empty (for guidance), sometimes with a meaningless word (so that such words do no harm)."""
+    if float(torch.rand((), generator=rng)) < empty_probability:
+        return ""
+    sentence = caption(traits, rng)
+    if float(torch.rand((), generator=rng)) < NOISE_WORD_PROBABILITY:
+        letters = torch.randint(len(_NOISE_LETTERS), (int(torch.randint(3, 10, (), generator=rng)),), generator=rng)
+        word = "".join(_NOISE_LETTERS[i] for i in letters.tolist())
+        parts = sentence.split(", ")
+        parts.insert(1 + int(torch.randint(len(parts), (), generator=rng)), word)
+        sentence = ", ".join(parts)
+    return sentence
