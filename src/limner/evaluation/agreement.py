@@ -3,13 +3,13 @@
 A trait counts where the measurement gives a verdict; the bands in which it gives none are left out and counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from limner.data.captions import WORDS, Traits
-from limner.evaluation.verification import Measured
+from limner.evaluation.intervals import REPLICATES, Measured, Table, over_people, ratio
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,22 @@ class Agreement:
     by_trait: dict[str, float]
     verdicts: int
     asked: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One person's verdicts by trait, and how many traits were asked for."""
+
+    by_trait: dict[str, list[bool]]
+    asked: int
+
+    @property
+    def right(self) -> int:
+        return sum(sum(verdicts) for verdicts in self.by_trait.values())
+
+    @property
+    def verdicts(self) -> int:
+        return sum(len(verdicts) for verdicts in self.by_trait.values())
 
 
 def prompt_for(traits: Traits) -> str:
@@ -35,38 +51,55 @@ def prompt_for(traits: Traits) -> str:
     return ", ".join([f"{WORDS['style'][traits.style][0]} {who}", *said])
 
 
-def measure_agreement(
-    asked: Sequence[Sequence[Traits]], seen: Sequence[Sequence[Traits | None]], *, seed: int, replicates: int = 1000
-) -> Agreement:
-    """Compare, per person, the traits asked for with those seen; None where no face was found, which counts as
-    wrong."""
-    counts: list[tuple[int, int]] = []
+def count_agreement(
+    wishes: Sequence[Traits], seen: Sequence[Traits | None], traits: Collection[str] | None = None
+) -> Counts:
+    """One person's asked traits against what was seen; None where no face was found, which counts as wrong.
+
+    Args:
+        traits: only these; all if None.
+    """
     by_trait: dict[str, list[bool]] = {}
-    total = 0
-    for wishes, results in zip(asked, seen, strict=True):
-        right = verdicts = 0
-        for wish, result in zip(wishes, results, strict=True):
-            for name, value in _wishes(wish):
-                total += 1
-                got = None if result is None else getattr(result, name)
-                if result is not None and got is None:
-                    continue
-                verdicts += 1
-                agreed = value == got
-                right += agreed
-                by_trait.setdefault(name, []).append(agreed)
-        counts.append((right, verdicts))
-    table = np.array(counts, dtype=float)
-    rng = np.random.default_rng(seed)
-    drawn = table[rng.integers(len(table), size=(replicates, len(table)))].sum(axis=1)
-    low, high = np.percentile(drawn[:, 0] / np.maximum(drawn[:, 1], 1), [2.5, 97.5])
-    right, verdicts = table.sum(axis=0)
+    asked = 0
+    for wish, result in zip(wishes, seen, strict=True):
+        for name, value in _wishes(wish):
+            if traits is not None and name not in traits:
+                continue
+            asked += 1
+            got = None if result is None else getattr(result, name)
+            if result is None or got is not None:
+                by_trait.setdefault(name, []).append(value == got)
+    return Counts(by_trait, asked)
+
+
+def measure_agreement(
+    asked: Sequence[Sequence[Traits]],
+    seen: Sequence[Sequence[Traits | None]],
+    *,
+    seed: int,
+    replicates: int = REPLICATES,
+) -> Agreement:
+    """Compare, per person, the traits asked for with those seen."""
+    people = [count_agreement(wishes, results) for wishes, results in zip(asked, seen, strict=True)]
+    by_trait: dict[str, list[bool]] = {}
+    for person in people:
+        for name, verdicts in person.by_trait.items():
+            by_trait.setdefault(name, []).extend(verdicts)
+    table = {
+        "right": np.array([person.right for person in people], float),
+        "verdicts": np.array([person.verdicts for person in people], float),
+    }
     return Agreement(
-        overall=Measured(float(right / max(verdicts, 1)), float(low), float(high)),
+        overall=over_people(table, share_right, seed=seed, replicates=replicates),
         by_trait={name: float(np.mean(values)) for name, values in sorted(by_trait.items())},
-        verdicts=int(verdicts),
-        asked=total,
+        verdicts=int(table["verdicts"].sum()),
+        asked=sum(person.asked for person in people),
     )
+
+
+def share_right(table: Table) -> np.ndarray:
+    """Right verdicts over verdicts, of all people together."""
+    return ratio(table["right"].sum(axis=-1), table["verdicts"].sum(axis=-1))
 
 
 def _wishes(traits: Traits) -> list[tuple[str, str]]:

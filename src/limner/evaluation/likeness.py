@@ -11,7 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limner.evaluation.verification import Measured
+from limner.evaluation.copy_paste import copy_paste
+from limner.evaluation.intervals import REPLICATES, Formula, Measured, Table, mean, over_people, ratio
+
+COLUMNS = ("to_other", "to_reference", "random_pairs", "real_pairs", "copy_paste")
+"""Names of what :func:`likeness_columns` gives of each person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +38,12 @@ class Likeness:
     """Means over people.
 
     Attributes:
-        to_other: generated to other photos of the person.
-        to_reference: generated to the photo it was made from.
+        to_other: generated to other photos of the person, Sim(GT).
+        to_reference: generated to the photo it was made from, Sim(Ref).
         random_pairs: generated to photos of somebody else.
         real_pairs: the reference to other photos of the person.
         share: (to_other - random_pairs) / (real_pairs - random_pairs).
-        copy_paste: angle to the other photo minus angle to the reference, over the angle between those two, in
-            [-1, 1]; 1 means the reference was pasted (MultiID-Bench's measure).
+        copy_paste: see :func:`limner.evaluation.copy_paste.copy_paste`.
     """
 
     to_other: Measured
@@ -51,7 +54,7 @@ class Likeness:
     copy_paste: Measured
 
 
-def measure_likeness(people: Sequence[PersonScores], *, seed: int, replicates: int = 1000) -> Likeness:
+def measure_likeness(people: Sequence[PersonScores], *, seed: int, replicates: int = REPLICATES) -> Likeness:
     """Measure a generator on people with at least one generated picture each.
 
     Args:
@@ -59,50 +62,38 @@ def measure_likeness(people: Sequence[PersonScores], *, seed: int, replicates: i
         seed: of the draws of people.
         replicates: how many such draws.
     """
-    rows = np.array([_person_means(people, number) for number in range(len(people))])
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(people), size=(replicates, len(people)))
-    means = np.stack([rows[draw].mean(axis=0) for draw in draws])
-
-    def measured(value: np.ndarray, drawn: np.ndarray) -> Measured:
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        return Measured(float(value), float(low), float(high))
-
-    overall = rows.mean(axis=0)
-    to_other, to_reference, strangers, real, copying = (
-        measured(overall[column], means[:, column]) for column in range(rows.shape[1])
-    )
+    table = likeness_columns(people)
+    formulas: dict[str, Formula] = {name: _mean_of(name) for name in COLUMNS} | {"share": share_of_the_way}
     return Likeness(
-        to_other=to_other,
-        to_reference=to_reference,
-        random_pairs=strangers,
-        real_pairs=real,
-        share=measured(_share(overall), _share(means.T)),
-        copy_paste=copying,
+        **{name: over_people(table, one, seed=seed, replicates=replicates) for name, one in formulas.items()}
     )
 
 
-def _share(columns: np.ndarray) -> np.ndarray:
-    to_other, _, strangers, real, _ = columns
-    return (to_other - strangers) / (real - strangers)
+def likeness_columns(people: Sequence[PersonScores | None]) -> dict[str, np.ndarray]:
+    """``COLUMNS``, each ``(people,)``; NaN where a person is None or nobody else is there to compare with."""
+    rows = np.array([_person_means(people, number) for number in range(len(people))]).reshape(-1, len(COLUMNS))
+    return dict(zip(COLUMNS, rows.T, strict=True))
 
 
-def _person_means(people: Sequence[PersonScores], number: int) -> tuple[float, float, float, float, float]:
+def share_of_the_way(table: Table) -> np.ndarray:
+    """How far from random pairs (0) to real pairs (1), of means over people."""
+    floor = mean(table["random_pairs"])
+    return ratio(mean(table["to_other"]) - floor, mean(table["real_pairs"]) - floor)
+
+
+def _mean_of(name: str) -> Formula:
+    return lambda table: mean(table[name])
+
+
+def _person_means(people: Sequence[PersonScores | None], number: int) -> tuple[float, ...]:
     person = people[number]
-    strangers = np.concatenate([other.others for index, other in enumerate(people) if index != number])
-    to_other = person.generated @ person.others.T
-    to_reference = person.generated @ person.reference
-    real = person.others @ person.reference
-    apart = np.maximum(_angle(real), 1e-3)
-    copying = (_angle(to_other) - _angle(to_reference)[:, None]) / apart[None, :]
+    others = [one.others for index, one in enumerate(people) if one is not None and index != number]
+    if person is None or not others:
+        return (np.nan,) * len(COLUMNS)
     return (
-        float(to_other.mean()),
-        float(to_reference.mean()),
-        float((person.generated @ strangers.T).mean()),
-        float(real.mean()),
-        float(copying.mean()),
+        float((person.generated @ person.others.T).mean()),
+        float((person.generated @ person.reference).mean()),
+        float((person.generated @ np.concatenate(others).T).mean()),
+        float((person.others @ person.reference).mean()),
+        float(copy_paste(person.generated, person.others, person.reference).mean()),
     )
-
-
-def _angle(cosine: np.ndarray) -> np.ndarray:
-    return np.arccos(np.clip(cosine, -1.0, 1.0))

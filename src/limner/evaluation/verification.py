@@ -11,6 +11,8 @@ from functools import partial
 
 import numpy as np
 
+from limner.evaluation.intervals import Measured, interval
+
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -25,15 +27,6 @@ class Pairs:
     scores: np.ndarray
     same: np.ndarray
     people: np.ndarray
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A value and the middle 95 % of what other people from the same population would give."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ def measure_verification(
     draws = [_people_weights(pairs, generator) for generator in np.random.default_rng(seed).spawn(replicates)]
 
     def measured(statistic: Callable[[np.ndarray], float]) -> Measured:
-        return _measured(statistic(everybody), [statistic(weights) for weights in draws])
+        return interval(statistic(everybody), np.array([statistic(weights) for weights in draws]))
 
     return Verification(
         num_same=int(pairs.same.sum()),
@@ -142,11 +135,3 @@ def _people_weights(pairs: Pairs, generator: np.random.Generator) -> np.ndarray:
     np.add.at(drawn, generator.choice(known, len(known)), 1.0)
     first, second = drawn[pairs.people[:, 0]], drawn[pairs.people[:, 1]]
     return np.where(pairs.same, first, first * second)
-
-
-def _measured(value: float, draws: list[float]) -> Measured:
-    known = [draw for draw in draws if not np.isnan(draw)]
-    if np.isnan(value) or not known:
-        return Measured(value, float("nan"), float("nan"))
-    low, high = np.percentile(known, [2.5, 97.5])
-    return Measured(value, float(low), float(high))

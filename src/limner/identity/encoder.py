@@ -62,7 +62,13 @@ def images_to_tensor(images: np.ndarray) -> Tensor:
 
 
 def save_encoder(
-    path: str | os.PathLike[str], model: FaceViT, *, feature_space: str, licence: str, eight_bit: bool = False
+    path: str | os.PathLike[str],
+    model: FaceViT,
+    *,
+    feature_space: str,
+    licence: str,
+    eight_bit: bool = False,
+    recognizers: Mapping[str, str] | None = None,
 ) -> Header:
     """Write a face transformer with what is needed to build it again.
 
@@ -70,6 +76,7 @@ def save_encoder(
         feature_space: name of the space its embeddings and tokens live in.
         licence: name of its record in `limner licences`.
         eight_bit: store big matrices in 8 bits, see :func:`limner.core.checkpoint.quantize`.
+        recognizers: feature space -> role of the recognisers that took part in its training.
 
     Raises:
         InputError: the file cannot be written.
@@ -82,6 +89,7 @@ def save_encoder(
         template=ARCFACE_TEMPLATE,
         licence=licence,
         config={**dataclasses.asdict(model.config), "head": head},
+        recognizers=dict(recognizers or {}),
     )
     tensors = model.state_dict()
     save_checkpoint(path, quantize(tensors) if eight_bit else tensors, header)

@@ -1,7 +1,7 @@
 """What the files of all face adapters have in common: a config, the blocks they enter, and what refuses a wrong one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -70,3 +70,14 @@ def require_same_space(given: str, expected: str) -> None:
         raise FeatureSpaceError(
             f"these features are of {given!r}, this model reads {expected!r}; make them with that recogniser"
         )
+
+
+def trained_with(header: Header, encoder: Header, filters: Iterable[str] = ()) -> Header:
+    """An adapter's header that names every recogniser in its training, so that none of them is taken as its judge.
+
+    Args:
+        encoder: header of the face encoder whose features it reads.
+        filters: feature spaces of the recognisers that filtered the training data.
+    """
+    roles = {space: "filtered the training data" for space in filters} | dict(encoder.recognizers)
+    return header.model_copy(update={"recognizers": roles | {str(encoder.feature_space): "encoder"}})

@@ -1,0 +1,186 @@
+"""`limner ablate`: full FACT and what is left of it without its parts, trained alike and measured together.
+
+A variant is a list of changes to one recipe: same base, same data, same steps, same seed. Each is trained by the
+function behind `limner train`; what is finished is not done again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from limner.apps.assembly_training import read_recipe
+from limner.apps.assembly_training import train as train_recipe
+from limner.apps.evaluation_job import EvaluationJob, run_evaluation
+from limner.apps.evaluation_job import Progress as PeopleProgress
+from limner.apps.training_progress import Report
+from limner.core.config import Config
+from limner.core.errors import CheckpointError, ConfigError
+from limner.core.files import replacing
+
+FULL = "fact"
+"""The variant that the others are told apart from."""
+FINISHED = "finished.json"
+ADAPTER = Path("model", "adapter.safetensors")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the ablation: what it changes in the recipe, and in words."""
+
+    name: str
+    overrides: tuple[str, ...]
+    about: str
+
+
+VARIANTS = (
+    Variant(FULL, (), "as the recipe says"),
+    Variant("no-fair", ("training.weights.increment=0",), "no penalty on what is added beside the face"),
+    Variant("no-shuffle", ("curriculum.shuffle_probability=0",), "the face always comes from the target itself"),
+    Variant(
+        "no-drop",
+        ("curriculum.face_drop_probability=0", "curriculum.both_drop_probability=0"),
+        "the face is never left out",
+    ),
+    Variant("global-tokens", ("fact.tokens=global",), "one mean vector of the face instead of its patches"),
+    Variant("parallel-seam", ("fact.order=parallel",), "the text attention does not read what the face added"),
+    Variant("decoupled", ("fact.design=decoupled",), "the rival: decoupled attention to one global vector"),
+)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all variants stand on: the frozen base and the face encoder, and the folder of runs they come from.
+
+    ``folder`` is None where the recipe itself names base and encoder.
+    """
+
+    model: str
+    encoder: Path
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A variant with the adapter that came of it."""
+
+    variant: Variant
+    adapter: Path
+
+
+def chosen_variants(names: str | None) -> tuple[Variant, ...]:
+    """Variants by name, separated by commas, full FACT always among them; all if None.
+
+    Raises:
+        ConfigError: there is none of a name.
+    """
+    if names is None:
+        return VARIANTS
+    wanted = {name.strip() for name in names.split(",")} | {FULL}
+    unknown = wanted - {variant.name for variant in VARIANTS}
+    if unknown:
+        known = ", ".join(variant.name for variant in VARIANTS)
+        raise ConfigError(f"there is no variant {', '.join(sorted(unknown))}; known are {known}")
+    return tuple(variant for variant in VARIANTS if variant.name in wanted)
+
+
+def ground_of(recipe: Config, miniature: Path | None) -> Ground:
+    """What a recipe's variants stand on.
+
+    Args:
+        miniature: folder of the miniature's runs; needed by a recipe that names no base.
+
+    Raises:
+        ConfigError: the recipe needs that folder.
+        CheckpointError: base or encoder is not there yet.
+    """
+    base, encoder = getattr(recipe, "base", None), getattr(recipe, "encoder", None)
+    if isinstance(base, str) and isinstance(encoder, Path):
+        return Ground(base, encoder, None)
+    if miniature is None:
+        raise ConfigError("this recipe names no base; name the folder of the miniature's runs with --miniature")
+    _require_base(miniature)
+    return Ground(str(miniature / "model"), miniature / "model" / "encoder.safetensors", miniature)
+
+
+def train_variants(
+    recipe: Path,
+    overrides: Sequence[str],
+    variants: Sequence[Variant],
+    *,
+    ground: Ground,
+    shards: Path,
+    output: Path,
+    report: Callable[[str], Report],
+) -> list[Trained]:
+    """Train what is not finished, one variant after the other.
+
+    Args:
+        overrides: changes to the recipe for all variants.
+        ground: base and encoder that all variants share; only read.
+        output: each variant has a folder of its own there, named after its settings too.
+        report: by variant, what is told of its training.
+
+    Raises:
+        ConfigError: the recipe or a change to it is wrong.
+    """
+    recipes = {variant: read_recipe(recipe, [*overrides, *variant.overrides]) for variant in variants}
+    return [_train(variant, settings, ground, shards, output, report) for variant, settings in recipes.items()]
+
+
+def evaluate_variants(
+    trained: Sequence[Trained], job: EvaluationJob, output: Path, progress: PeopleProgress = lambda *_: None
+) -> dict[str, Any]:
+    """The evaluation of all variants by one protocol, told apart from full FACT; see ``run_evaluation``."""
+    methods = {one.variant.name: one.adapter for one in trained}
+    notes = tuple(f"{one.variant.name}: {one.variant.about}" for one in trained)
+    return run_evaluation(replace(job, methods=methods, reference=FULL, notes=notes), output, progress)
+
+
+def _train(
+    variant: Variant, recipe: Config, ground: Ground, shards: Path, output: Path, report: Callable[[str], Report]
+) -> Trained:
+    folder = output / f"{variant.name}-{recipe.fingerprint()}"
+    adapter = folder / ADAPTER
+    if _is_finished(folder):
+        return Trained(variant, adapter)
+    if ground.folder is not None:
+        _borrow(ground.folder, folder)
+    train_recipe(recipe, shards, folder, None, report(variant.name))
+    with replacing(folder / FINISHED) as path:
+        path.write_text(json.dumps({"variant": variant.name, "sha256": _sha256(adapter)}) + "\n")
+    return Trained(variant, adapter)
+
+
+def _is_finished(folder: Path) -> bool:
+    try:
+        said: Mapping[str, str] = json.loads((folder / FINISHED).read_text())
+    except (OSError, ValueError):
+        return False
+    return (folder / ADAPTER).is_file() and said.get("sha256") == _sha256(folder / ADAPTER)
+
+
+def _borrow(miniature: Path, folder: Path) -> None:
+    """A folder of runs that reads base, encoder and latents from another; an adapter of that one stays there."""
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    shared = [path for path in (miniature / "model").iterdir() if path.name != ADAPTER.name]
+    for source in [*shared, miniature / "encoded"]:
+        link = folder / source.relative_to(miniature)
+        if source.exists() and not link.exists():
+            link.symlink_to(source.resolve(), target_is_directory=source.is_dir())
+
+
+def _require_base(miniature: Path) -> None:
+    missing = [name for name in ("model/unet", "model/encoder.safetensors") if not (miniature / name).exists()]
+    if missing:
+        raise CheckpointError(
+            f"{miniature} has no {' and no '.join(missing)}; train the base and the encoder there first, with "
+            f"`limner train recipes/miniature-encoder.toml` and `recipes/miniature-base.toml` (-o {miniature})"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,105 @@
+"""Who is drawn, with which words, from which seeds: everything that two methods must have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from limner.core.config import Config
+from limner.core.errors import ConfigError
+from limner.data.captions import Traits
+
+GENERATED = "generated-"
+"""Names of people who do not exist begin with this; only their pictures are shown or kept."""
+SEEDS_PER_WISH, SEEDS_PER_PERSON = 100, 10_000
+
+
+class Protocol(Config):
+    """How a comparison is made.
+
+    Attributes:
+        name: of the protocol.
+        people: at most so many of each group.
+        photos: at most so many of a person; the first is the reference, the others are what a likeness is measured by.
+        seeds: pictures of each person and sentence, two or more.
+        first_seed: other numbers give other pictures of the same people.
+        scale: how strongly the person is kept.
+        steps: sampling steps.
+        guidance: how closely the words are followed; the base's own default if None.
+        wishes: what is asked of every person, by trait; the person's gender is added.
+    """
+
+    name: str
+    people: PositiveInt = 60
+    photos: int = Field(default=4, ge=2)
+    seeds: int = Field(default=3, ge=2, le=SEEDS_PER_WISH)
+    first_seed: NonNegativeInt = 0
+    scale: NonNegativeFloat = 0.8
+    steps: PositiveInt = 25
+    guidance: float | None = None
+    wishes: tuple[dict[str, str], ...] = Field(min_length=1, max_length=SEEDS_PER_PERSON // SEEDS_PER_WISH)
+
+    def wishes_for(self, person: "Person") -> list[Traits]:
+        """What is asked of this person."""
+        return [replace(Traits(**wish), gender=person.gender) for wish in self.wishes]
+
+    def seed_of(self, person: int, wish: int) -> int:
+        """First seed of a person's sentence; the others follow. No two sentences share one."""
+        return (self.first_seed * 1_000 + person) * SEEDS_PER_PERSON % 2**31 + wish * SEEDS_PER_WISH
+
+
+PROTOCOLS = {
+    "miniature": Protocol(
+        name="miniature",
+        wishes=(
+            {"expression": "smiling"},
+            {"expression": "serious"},
+            {"direction": "left", "background": "blue"},
+            {"direction": "right", "background": "green"},
+            {"glasses": "yes"},
+            {"hair": "black", "background": "white"},
+        ),
+    )
+}
+
+
+def protocol_named(name: str, **changes: object) -> Protocol:
+    """A protocol with some settings changed; None changes nothing.
+
+    Raises:
+        ConfigError: there is none of that name, or a setting is out of range.
+    """
+    if name not in PROTOCOLS:
+        raise ConfigError(f"there is no protocol {name!r}; known are {', '.join(PROTOCOLS)}")
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        return Protocol.model_validate(PROTOCOLS[name].model_dump() | given)
+    except ValueError as error:
+        raise ConfigError(f"the protocol cannot be followed with {given}: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Somebody to be drawn.
+
+    Attributes:
+        name: id in the shards.
+        photos: RGB uint8, two or more; the first is the reference.
+        gender: a word of the captions, None where nobody can tell.
+        age: apparent, in years; NaN if unknown.
+        skin_tone: individual typology angle of the reference, degrees.
+        yaw: of the reference, degrees.
+    """
+
+    name: str
+    photos: Sequence[np.ndarray]
+    gender: str | None
+    age: float
+    skin_tone: float
+    yaw: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether pictures of this person may be kept and shown: only of people who do not exist."""
+        return self.name.startswith(GENERATED)
