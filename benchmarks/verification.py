@@ -22,7 +22,8 @@ import typer
 
 from limner.apps.tables import print_table
 from limner.core.images import read_image
-from limner.evaluation.verification import Measured, Pairs, Verification, measure_verification
+from limner.evaluation.intervals import Measured
+from limner.evaluation.verification import Pairs, Verification, measure_verification
 from limner.faces.detection import FaceDetector, select_face
 from limner.faces.face import Face
 from limner.identity.encoder import EncoderRecognizer

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-Told = Callable[[str, int, int, dict[str, float]], None]
-"""What is being done, how far, of how much, with which numbers."""
+if TYPE_CHECKING:
+    from limner.apps.training_progress import Report
 
 
 @contextmanager
@@ -25,14 +26,15 @@ def people_bar() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def training_bars() -> Iterator[Callable[[str], Told]]:
+def training_bars(*, hidden: bool = False) -> Iterator["Callable[[str], Report]"]:
     """Bars of several runs: the function takes a run's name and gives what is called with its progress."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     numbers = TextColumn("{task.fields[numbers]}")
-    with Progress(*columns, TimeRemainingColumn(), numbers, console=Console(stderr=True)) as progress:
+    bars = Progress(*columns, TimeRemainingColumn(), numbers, console=Console(stderr=True), disable=hidden)
+    with bars as progress:
         tasks = {}
 
-        def named(run: str) -> Told:
+        def named(run: str) -> "Report":
             def report(what: str, done: int, total: int, terms: dict[str, float]) -> None:
                 name = f"{run}: {what}" if run else what
                 if name not in tasks:

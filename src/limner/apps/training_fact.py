@@ -19,7 +19,9 @@ from limner.data.caching import cache_name, cache_tensors
 from limner.data.record import FaceRecord
 from limner.data.shard_index import ShardIndex
 from limner.diffusion.backbone import StableDiffusionBackbone, StableDiffusionXLBackbone
+from limner.evaluation.people import spaces_of
 from limner.identity.encoder import load_encoder
+from limner.systems.adapter_files import trained_with
 from limner.systems.designs import AdapterDesign, new_system
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
@@ -81,7 +83,7 @@ def train_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
     if run.writes:
-        save_checkpoint(target, system.state_dict(), system.header())
+        save_checkpoint(target, system.state_dict(), trained_with(system.header(), header, spaces_of(portraits.index)))
     return target
 
 

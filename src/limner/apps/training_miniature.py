@@ -31,9 +31,10 @@ from limner.diffusion.miniature import Miniature, MiniatureConfig, build_unet, l
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.faces.alignment import align
 from limner.identity.encoder import load_encoder, save_encoder
-from limner.identity.recognition import GuideRecognizer
+from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
 from limner.losses.denoising import WeightName
+from limner.systems.adapter_files import trained_with
 from limner.systems.designs import AdapterDesign, new_system
 from limner.systems.encoded_portraits import EncodedPortraits, encode_references
 from limner.systems.encoder_distillation import EncoderDistillation, teach
@@ -89,7 +90,14 @@ def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, r
     run = run_through("encoder", folder, task, recipe.training, report)
     target = folder / "model" / "encoder.safetensors"
     if run.writes:
-        save_encoder(target, encoder, feature_space=ENCODER_SPACE, licence="miniature-encoder", eight_bit=True)
+        save_encoder(
+            target,
+            encoder,
+            feature_space=ENCODER_SPACE,
+            licence="miniature-encoder",
+            eight_bit=True,
+            recognizers={GUIDE_SPACE: "teacher of the encoder"},
+        )
     return target
 
 
@@ -128,7 +136,7 @@ def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Pa
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
     if run.writes:
-        save_checkpoint(target, quantize(system.state_dict()), system.header())
+        save_checkpoint(target, quantize(system.state_dict()), trained_with(system.header(), header))
     return target
 
 

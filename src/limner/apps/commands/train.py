@@ -27,27 +27,16 @@ def train(
 ) -> None:
     """Train what a recipe says and write its weights to OUTPUT/model."""
     import torch
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from limner.apps.assembly_training import read_recipe
     from limner.apps.assembly_training import train as run_recipe
+    from limner.apps.progress import training_bars
 
     settings = read_recipe(recipe, set_ or [])
     if threads:
         torch.set_num_threads(threads)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate starts
-    with Progress(
-        *columns, TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"), disable=not first
-    ) as progress:
-        tasks: dict[str, int] = {}
-
-        def report(what: str, done: int, total: int, numbers: dict[str, float]) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total, numbers="")
-            told = " ".join(f"{name} {value:.4f}" for name, value in numbers.items())
-            progress.update(tasks[what], completed=done, numbers=told)  # pyright: ignore[reportArgumentType]
-
-        written = run_recipe(settings, shards, output, autoencoder, report)
+    with training_bars(hidden=not first) as bars:
+        written = run_recipe(settings, shards, output, autoencoder, bars(""))
     if first:
         typer.echo(f"written: {written}")
