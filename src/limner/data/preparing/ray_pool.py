@@ -6,7 +6,7 @@ names the cluster; without it Ray uses this machine alone. Only this process wri
 
 import pickle
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any
 
@@ -18,14 +18,17 @@ JOBS_PER_DATASET = 4096
 """Jobs and answers of one dataset lie in memory together; between two datasets the networks are read anew."""
 
 
-@contextmanager
-def open_ray_pool(make: WorkbenchMaker) -> Iterator[Pool]:
-    """A pool on the cluster; a cluster that this call starts also ends with it.
+def open_ray_pool(make: WorkbenchMaker) -> AbstractContextManager[Pool]:
+    """A pool on the cluster; a connection or a cluster that it starts also ends with it.
 
     Raises:
-        MissingExtraError: Ray is not installed.
+        MissingExtraError: Ray is not installed; told at once.
     """
-    ray = _import_ray()
+    return _opened(_import_ray(), make)
+
+
+@contextmanager
+def _opened(ray: Any, make: WorkbenchMaker) -> Iterator[Pool]:
     ours = not ray.is_initialized()
     if ours:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from limner.data.preparing.pools import Pool
     from limner.data.preparing.run import Progress
     from limner.data.preparing.settings import PrepareSettings
 
@@ -68,7 +69,7 @@ def prepare(
     typer.echo(f"{output / 'card.md'} tells who is in it, dropped.jsonl what was left out and why.")
 
 
-def _pool(photos: Path, settings: "PrepareSettings", workers: int, ray: bool):
+def _pool(photos: Path, settings: "PrepareSettings", workers: int, ray: bool) -> "AbstractContextManager[Pool]":
     """Who does the work; a missing package is told here, before any of it."""
     from limner.data.preparing.captioner import open_captioner
     from limner.data.preparing.pools import open_pool

@@ -1,0 +1,52 @@
+"""On a Ray cluster of two nodes on this machine the same comes out as without Ray."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from limner.data.preparing import ray_pool
+from limner.data.preparing.pools import open_pool
+from limner.data.preparing.ray_pool import open_ray_pool
+from limner.data.preparing.run import prepare
+from tests.data.preparing.stubs import files_of, lay_out, maker, small_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = [
+    pytest.mark.slow,
+    # Ray's own code warns on recent Pythons and when sockets of its helpers are collected.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Two nodes with one processor each."""
+    ray: Any = pytest.importorskip("ray")
+    pytest.importorskip("pyarrow")
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}:{os.environ.get('PYTHONPATH', '')}")
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    nodes.add_node(num_cpus=1)
+    monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+    yield nodes
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def test_two_nodes_make_the_same(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos, settings = lay_out(tmp_path / "photos"), small_settings()
+    prepare(photos, tmp_path / "here", settings, open_pool(maker(photos, settings), 1))
+    monkeypatch.setattr(ray_pool, "JOBS_PER_DATASET", 12)  # photos come in two datasets
+    prepare(photos, tmp_path / "ray", settings, open_ray_pool(maker(photos, settings)))
+    assert files_of(tmp_path / "ray") == files_of(tmp_path / "here")
+    import ray
+
+    assert not ray.is_initialized()
+    ray.init(log_to_driver=False)
+    assert len([node for node in ray.nodes() if node["Alive"]]) == 2
