@@ -11,7 +11,7 @@ import numpy as np
 from limner.core.errors import FaceError
 from limner.data.captions import Traits
 from limner.evaluation.agreement import prompt_for
-from limner.evaluation.measuring import Instruments, PictureFacts
+from limner.evaluation.measuring import Instruments
 from limner.evaluation.outcomes import Outcome, outcome_of
 from limner.evaluation.protocol import Person
 from limner.evaluation.protocol import Protocol as Rules
@@ -58,7 +58,7 @@ class Comparison:
     Attributes:
         people: in the order of the outcomes.
         outcomes: by method, the base among them.
-        real: per person the features of the photos, (photos, width), or (0, 0).
+        real: per person the features of the photos, as coarse as the pictures, (photos, width), or (0, 0).
         shown: people to look at, none of them real.
         refused: people whose reference photo has no usable face, and why.
     """
@@ -85,8 +85,9 @@ class Comparison:
             outcome = outcome_of(wishes, photos, rows, facts[BASE], classified=classified)
             self.outcomes[name].append(outcome)
         self.people.append(person)
-        self.real.append(_pooled(photos))
-        if person.shown and len(self.shown) < max_shown:
+        side = max(drawn[BASE][0][0].shape[:2])
+        self.real.append(instruments.pooled(person.photos, side))
+        if person.generated and len(self.shown) < max_shown:
             first = {name: [row[0] for row in rows] for name, rows in drawn.items()}
             self.shown.append(Shown(person.name, person.photos[0], first))
 
@@ -143,15 +144,10 @@ class _Drawing:
 
     def __call__(self, name: str, method: Method, identity: Any) -> list[list[np.ndarray]]:
         """By sentence, one picture per seed."""
-        keep = self.keep if self.person.shown else draw_again
+        keep = self.keep if self.person.generated else draw_again
         rows = []
         for wish, traits in enumerate(self.rules.wishes_for(self.person)):
             first = self.rules.seed_of(self.number, wish)
             draw = partial(method.draw, identity, prompt_for(traits), seed=first, count=self.rules.seeds)
             rows.append(keep(name, self.person, range(first, first + self.rules.seeds), draw))
         return rows
-
-
-def _pooled(photos: Sequence[PictureFacts]) -> np.ndarray:
-    rows = [photo.pooled for photo in photos if photo.pooled is not None]
-    return np.stack(rows) if rows else np.zeros((0, 0))

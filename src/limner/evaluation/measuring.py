@@ -92,6 +92,12 @@ class Instruments:
             for row, (image, face) in enumerate(zip(images, faces, strict=True))
         ]
 
+    def pooled(self, images: Sequence[np.ndarray], side: int) -> np.ndarray:
+        """Features (images, width) of pictures made as coarse as drawn ones of that side; (0, 0) without a network."""
+        if self.features is None:
+            return np.zeros((0, 0))
+        return self.features.features([shrunk(image, side) for image in images]).pooled.numpy()
+
     def face_of(self, image: np.ndarray) -> FaceFacts | None:
         """Measure the largest face of one picture."""
         large = enlarged(image)
@@ -113,6 +119,16 @@ class Instruments:
             crop=self._analyzer.align(large, face).image,
             years=years,
         )
+
+
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """The picture with its longer side at ``side`` or less."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:

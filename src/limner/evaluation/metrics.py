@@ -92,14 +92,19 @@ def table_of(outcomes: Sequence[Outcome]) -> dict[str, np.ndarray]:
     return table
 
 
-def measure_all(table: Table, *, seed: int, chosen: np.ndarray | None = None) -> dict[str, Measured]:
-    """Every metric with its interval over people.
+def measure_all(table: Table, *, seed: int) -> dict[str, Measured]:
+    """Every metric with its interval over people."""
+    return {metric.key: over_people(_columns(table, metric), metric.formula, seed=seed) for metric in METRICS}
 
-    Args:
-        chosen: bool (people,), only these; likeness to strangers is still to all.
-    """
-    people = table if chosen is None else {name: column[chosen] for name, column in table.items()}
-    return {metric.key: over_people(_columns(people, metric), metric.formula, seed=seed) for metric in METRICS}
+
+def measure_some(table: Table, keys: Sequence[str], chosen: np.ndarray, *, seed: int) -> dict[str, Measured]:
+    """Some metrics of some people, bool ``(people,)``; likeness to strangers is still to all of them."""
+    people = {name: column[chosen] for name, column in table.items()}
+    return {
+        metric.key: over_people(_columns(people, metric), metric.formula, seed=seed)
+        for metric in METRICS
+        if metric.key in keys
+    }
 
 
 def differences(table: Table, reference: Table, *, seed: int) -> dict[str, Measured]:

@@ -1,5 +1,6 @@
 """Whom an evaluation draws: people of shards, and real people of a packed photo set that no training has seen."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,13 @@ from limner.data.captions import describe
 from limner.data.photo_sets import read_photos
 from limner.data.record import FaceRecord
 from limner.data.shard_index import ShardIndex
+from limner.data.synthetic_people import SOURCE
 from limner.evaluation.measuring import Instruments, enlarged
 from limner.evaluation.protocol import Person, Protocol
 
 SPLIT = "validation"
+_GENERATED = re.compile(r"generated-\d+")
+"""Names that `limner data synthesize` gives."""
 
 
 def people_of(index: ShardIndex, rules: Protocol, *, split: str = SPLIT) -> list[Person]:
@@ -41,7 +45,7 @@ def spaces_of(index: ShardIndex) -> list[str]:
 def real_people(folder: Path, rules: Protocol, instruments: Instruments) -> list[Person]:
     """People with two colour photos or more whose first photo has a face, in the order of their names.
 
-    Their pictures are measured and thrown away: their names never allow to show them.
+    Their pictures are measured and thrown away.
 
     Raises:
         InputError: the folder holds no photo set, or fewer than two such people.
@@ -68,6 +72,7 @@ def _of_records(records: Sequence[FaceRecord]) -> Person:
         age=first.age_years,
         skin_tone=first.numbers.skin_tone_angle,
         yaw=first.numbers.yaw,
+        generated=first.source == SOURCE and _GENERATED.fullmatch(first.person) is not None,
     )
 
 
@@ -76,10 +81,11 @@ def _of_photos(name: str, photos: Sequence[np.ndarray], instruments: Instruments
     if face is None:
         return None
     return Person(
-        name=f"real-{name}",
+        name=name,
         photos=photos,
         gender=face.traits.gender,
         age=face.years,
         skin_tone=face.numbers.skin_tone_angle,
         yaw=face.numbers.yaw,
+        generated=False,
     )

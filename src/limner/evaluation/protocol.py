@@ -10,8 +10,6 @@ from limner.core.config import Config
 from limner.core.errors import ConfigError
 from limner.data.captions import Traits
 
-GENERATED = "generated-"
-"""Names of people who do not exist begin with this; only their pictures are shown or kept."""
 SEEDS_PER_WISH, SEEDS_PER_PERSON = 100, 10_000
 
 
@@ -90,6 +88,7 @@ class Person:
         age: apparent, in years; NaN if unknown.
         skin_tone: individual typology angle of the reference, degrees.
         yaw: of the reference, degrees.
+        generated: whether the person does not exist; pictures of others are neither shown nor kept.
     """
 
     name: str
@@ -98,8 +97,4 @@ class Person:
     age: float
     skin_tone: float
     yaw: float
-
-    @property
-    def shown(self) -> bool:
-        """Whether pictures of this person may be kept and shown: only of people who do not exist."""
-        return self.name.startswith(GENERATED)
+    generated: bool

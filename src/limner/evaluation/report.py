@@ -10,7 +10,7 @@ from limner.data.bins import level
 from limner.evaluation.comparison import Comparison
 from limner.evaluation.feature_distance import frechet_over_people, kernel_distance
 from limner.evaluation.intervals import Measured, Table
-from limner.evaluation.metrics import METRICS, differences, measure_all, table_of
+from limner.evaluation.metrics import METRICS, differences, measure_all, measure_some, table_of
 from limner.evaluation.outcomes import Outcome
 from limner.evaluation.protocol import Person, Protocol
 
@@ -112,9 +112,8 @@ def _bins(table: Table, labels: Sequence[Mapping[str, str]], seed: int) -> dict[
         own = np.array([row[binning] for row in labels])
         for label in sorted(set(own)):
             chosen = own == label
-            measured = measure_all(table, seed=seed, chosen=chosen)
-            entry = {"people": int(chosen.sum())} | {key: measured[key] for key in BINNED}
-            found.setdefault(binning, {})[label] = entry
+            measured = measure_some(table, BINNED, chosen, seed=seed)
+            found.setdefault(binning, {})[label] = {"people": int(chosen.sum()), **measured}
     return found
 
 
