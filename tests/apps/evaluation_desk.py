@@ -10,6 +10,7 @@ from limner.core.assets import asset_path
 from limner.core.images import read_image
 from limner.data.captions import Traits
 from limner.data.record import write_shard
+from limner.data.synthetic_people import SOURCE
 from limner.systems.miniature_data import EncodedFaces
 from tests.apps.tiny_models import SPACE, VIT, save_tiny_encoder, tiny_miniature
 from tests.data.examples import record
@@ -26,6 +27,7 @@ def write_people(folder: Path, *, people: int = 2) -> Path:
         record(
             2 * person + number,
             person=f"generated-{person:05d}",
+            source=SOURCE,
             split="validation",
             image=np.clip(np.asarray(photo).astype(int) + 12 * person - 6 * number, 0, 255).astype(np.uint8),
         )

@@ -46,7 +46,7 @@ def picture(level: int, found: FaceFacts | None, right: int | None = None) -> Pi
 
 def person(number: int) -> Person:
     photos = [np.full((SIDE, SIDE, 3), number, np.uint8)] * 3
-    return Person(f"generated-{number:05d}", photos, "man", 25.0 + 10 * number, 20.0, 3.0 * number)
+    return Person(f"generated-{number:05d}", photos, "man", 25.0 + 10 * number, 20.0, 3.0 * number, True)
 
 
 def outcome(number: int, *, likeness: float = 1.0, seeds: int = 2, method: str = BASE) -> Outcome:

@@ -43,9 +43,3 @@ def test_changes_are_checked() -> None:
         protocol_named("miniature", seeds=1)
     with pytest.raises(ConfigError, match="known are miniature"):
         protocol_named("nobody")
-
-
-def test_only_people_who_do_not_exist_may_be_shown() -> None:
-    assert person(0).shown
-    real = person(0).__class__("real-7", person(0).photos, None, 30.0, 20.0, 0.0)
-    assert not real.shown
