@@ -16,10 +16,11 @@ import torch
 
 from limner.apps.assembly_training import BaseRecipe
 from limner.data.captions import caption
-from limner.diffusion.miniature import build_unet
+from limner.diffusion.autoencoder import TinyFaceAutoencoder
+from limner.diffusion.backbone import StableDiffusionBackbone
+from limner.diffusion.miniature import Miniature, build_unet
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.systems.miniature_base import MiniatureBase
-from limner.systems.miniature_batch import NoisyPictures, tokenize
 from limner.systems.miniature_data import EncodedFaces
 from limner.training.loop import Run
 
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     short = [f"training.steps={arguments.steps}", f"training.decay_steps={arguments.steps // 4}"]
-    short += ["training.warmup_steps=100", "training.ema_decay=0.99", "training.save_every=1000000"]
+    short += ["training.warmup_steps=100", "training.ema_decay=0.99", "training.save_every=1000000", "training.inspect_every=0"]
     recipe = BaseRecipe.read(RECIPE, overrides=[*short, *arguments.set])
     faces = EncodedFaces.load(arguments.encoded / "train.safetensors")
     rng = torch.Generator().manual_seed(0)
@@ -44,8 +45,8 @@ def main() -> None:
     torch.manual_seed(0)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    pictures = NoisyPictures(faces, tokenizer, batch=recipe.batch, weight=recipe.loss_weight)
-    base = MiniatureBase(unet, text_encoder, pictures)
+    miniature = Miniature(recipe.model, unet, TinyFaceAutoencoder(), text_encoder, tokenizer)
+    base = MiniatureBase(miniature, faces, batch=recipe.batch, weight=recipe.loss_weight)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), base, recipe.training)
@@ -67,9 +68,10 @@ def velocity_errors(base: MiniatureBase, faces: EncodedFaces) -> dict[int, float
         noise = torch.randn(latents.shape, generator=rng)
         steps = torch.full((len(latents),), timestep)
         prompts = [caption(row[0], rng) for row in faces.traits[:PICTURES]]
-        text = base.module["text_encoder"](tokenize(base.pictures.tokenizer, prompts)).last_hidden_state
-        noisy = base.pictures.schedule.add_noise(latents, noise, steps)  # pyright: ignore[reportArgumentType]
-        target = base.pictures.schedule.get_velocity(latents, noise, steps)  # pyright: ignore[reportArgumentType]
+        ids = StableDiffusionBackbone(base.miniature.pipeline()).tokenize(prompts)["tokenizer"]
+        text = base.module["text_encoder"](ids).last_hidden_state
+        noisy = base.schedule.add_noise(latents, noise, steps)  # pyright: ignore[reportArgumentType]
+        target = base.schedule.get_velocity(latents, noise, steps)  # pyright: ignore[reportArgumentType]
         errors[timestep] = float((base.module["unet"](noisy, steps, text).sample - target).square().mean())
     return errors
 

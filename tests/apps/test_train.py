@@ -1,19 +1,22 @@
-"""`limner train`: the three real recipes at toy length make a model that the studio opens, and go on later."""
+"""`limner train`: the miniature's tiny recipes make a model that the studio opens, and go on later."""
 
+import contextlib
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
+from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
 from limner.apps.studio import Studio
 from limner.data.record import write_shard
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from tests.data.examples import record
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-SHORT = ["--set", "batch=2", "--set", "training.steps=2", "--set", "training.log_every=1", "--threads", "1"]
-SMALL = ["--set", "model.pixels=64", "--set", "model.channels=[32, 64]", "--set", "model.vocabulary=400"]
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = ROOT / "recipes"
+TINY = RECIPES / "tiny"
 
 
 def run(*arguments: str) -> int:
@@ -29,23 +32,31 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "shards").mkdir()
     people = [record(i, person=f"generated-{i // 2:05d}", split="validation" if i > 3 else "train") for i in range(6)]
     write_shard(folder / "shards" / "a.tar", people)
+    (folder / "recipes").symlink_to(RECIPES)
+    (folder / "taef2").mkdir()
     torch.manual_seed(0)
     weights = TinyFaceAutoencoder().state_dict()
     for part in ("encoder", "decoder"):
         own = {key.removeprefix(f"{part}."): value for key, value in weights.items() if key.startswith(part)}
-        torch.save(own, folder / f"taef2_{part}.pth")
+        torch.save(own, folder / "taef2" / f"taef2_{part}.pth")
     return folder
+
+
+def documented_commands() -> list[list[str]]:
+    """The lines of the how-to that train at tiny size."""
+    lines = (ROOT / "docs" / "howto-train.md").read_text().splitlines()
+    return [shlex.split(line)[2:] for line in lines if line.startswith("limner train recipes/tiny/")]
 
 
 @pytest.fixture(scope="module")
 def model(workshop: Path) -> Path:
-    """The folder that the three runs leave behind."""
-    shared = ["--shards", str(workshop / "shards"), "-o", str(workshop / "run"), *SHORT]
-    encoder = ["--set", "blends=4", "--set", "width=256", "--set", "depth=1"]
-    assert run(str(RECIPES / "miniature-encoder.toml"), *shared, *encoder) == 0
-    assert run(str(RECIPES / "miniature-base.toml"), *shared, *SMALL, "--autoencoder", str(workshop)) == 0
-    assert run(str(RECIPES / "miniature-fact.toml"), *shared) == 0
-    return workshop / "run" / "model"
+    """The folder that the commands of the how-to leave behind, run as they stand there."""
+    commands = documented_commands()
+    assert len(commands) == 3
+    with contextlib.chdir(workshop):
+        for command in commands:
+            assert run(*command, "--threads", "1") == 0
+    return workshop / "runs" / "tiny" / "model"
 
 
 def test_the_studio_opens_what_was_trained(model: Path) -> None:
@@ -55,22 +66,39 @@ def test_the_studio_opens_what_was_trained(model: Path) -> None:
 
 def test_the_settings_lie_beside_the_weights(model: Path) -> None:
     written = (model.parent / "miniature-base.toml").read_text()
-    assert "steps = 2" in written
+    assert "steps = 4" in written
     assert "pixels = 64" in written
+
+
+@pytest.mark.parametrize(("name", "pictures"), [("encoder", 0), ("base", 4), ("fact", 2)])
+def test_every_run_leaves_a_report(model: Path, name: str, pictures: int) -> None:
+    page = (model.parent / name / "report.html").read_text()
+    assert page.count("<svg") >= 2
+    assert page.count("<img") == pictures
+    assert ("FAIR ratio by layer" in page) == (name == "fact")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: str(path.relative_to(RECIPES)))
+def test_every_recipe_can_be_read_and_has_a_tiny_twin(path: Path) -> None:
+    recipe = read_recipe(path, ["training.steps=7"])
+    assert recipe.model_dump()["training"]["steps"] == 7
+    assert (TINY / path.name).exists()
+    twin = read_recipe(TINY / path.name, [])
+    assert type(twin) is type(recipe)
 
 
 def test_a_longer_run_goes_on(model: Path, workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (model.parent / "base" / "log.csv").read_text().splitlines()
-    arguments = ["--shards", str(workshop / "shards"), "-o", str(model.parent), *SHORT, *SMALL]
-    assert run(str(RECIPES / "miniature-base.toml"), *arguments, "--set", "training.steps=3") == 0
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(model.parent), "--threads", "1"]
+    assert run(str(TINY / "miniature-base.toml"), *arguments, "--set", "training.steps=5") == 0
     after = (model.parent / "base" / "log.csv").read_text().splitlines()
     assert after[: len(before)] == before
     assert len(after) == len(before) + 1
 
 
 def test_the_base_asks_for_an_autoencoder(workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path), *SHORT, *SMALL]
-    assert run(str(RECIPES / "miniature-base.toml"), *arguments) == 2
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path)]
+    assert run(str(TINY / "miniature-base.toml"), *arguments) == 2
     assert "--autoencoder" in capsys.readouterr().err
 
 
