@@ -49,7 +49,7 @@ def folder_of(output: Path, variant: str) -> Path:
 
 def test_one_report_holds_all_variants_and_their_differences(output: Path) -> None:
     report = json.loads((output / "report.json").read_text())
-    methods = report["groups"]["generated"]["methods"]
+    methods = report["groups"]["validation"]["methods"]
     assert list(methods) == ["base", "fact", "no-fair", "decoupled"]
     assert methods["fact"]["difference"] == {}
     assert methods["no-fair"]["difference"]["found"] is not None

@@ -67,7 +67,7 @@ def output(
 
 def test_the_report_holds_base_and_methods(output: Path) -> None:
     report = json.loads((output / "report.json").read_text())
-    group = report["groups"]["generated"]
+    group = report["groups"]["validation"]
     assert list(group["methods"]) == ["base", "fact", "rival"]
     assert group["people"] == 2
     assert group["reference"] == "fact"

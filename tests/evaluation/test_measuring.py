@@ -6,7 +6,9 @@ import pytest
 from limner.evaluation.measuring import SMALLEST_SIDE, enlarged, shrunk
 
 
-@pytest.mark.parametrize(("size", "expected"), [((64, 128), (256, 512)), ((256, 300), (256, 300)), ((128, 128), (256, 256))])
+@pytest.mark.parametrize(
+    ("size", "expected"), [((64, 128), (256, 512)), ((256, 300), (256, 300)), ((128, 128), (256, 256))]
+)
 def test_small_pictures_are_enlarged(size: tuple[int, int], expected: tuple[int, int]) -> None:
     made = enlarged(np.full((*size, 3), 77, np.uint8))
     assert made.shape[:2] == expected

@@ -138,7 +138,7 @@ class Resampler(nn.Module):
 
 
 class EmbeddingProjector(nn.Module):
-    """One vector per photo -> ``num_tokens`` tokens by one linear layer and a norm, after IP-Adapter (arXiv:2308.06721).
+    """One vector per photo -> ``num_tokens`` tokens by a linear layer and a norm, after IP-Adapter (arXiv:2308.06721).
 
     Rows are people and do not see each other. Shape: ``(batch, photos, 1, feature_width)`` ->
     ``(batch, photos * num_tokens, context_width)``.

@@ -68,7 +68,10 @@ def _feature_network(path: Path | None) -> tuple[FeatureNetwork | None, str]:
         network = FeatureNetwork(path)
     except MissingExtraError as error:
         return None, f"{what} were not measured: {error}"
-    return network, f"{what}: features of {network.name}; not LPIPS and not FID, whose networks are not to be had offline"
+    return (
+        network,
+        f"{what}: features of {network.name}; not LPIPS and not FID, whose networks are not to be had offline",
+    )
 
 
 def _labeller() -> tuple[AgeGender | None, list[str]]:

@@ -1,4 +1,4 @@
-"""`limner evaluate` from names to a report: opens models and instruments, refuses a wrong judge, writes JSON and HTML."""
+"""`limner evaluate` from names to a report: opens models, refuses a wrong judge, draws, measures, writes JSON and HTML."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ from limner.core.files import replacing
 from limner.data.shard_index import ShardIndex
 from limner.evaluation.comparison import BASE, Comparison, compare
 from limner.evaluation.page import page
-from limner.evaluation.picture_store import PictureStore
 from limner.evaluation.people import people_of, real_people, spaces_of
+from limner.evaluation.picture_store import PictureStore
 from limner.evaluation.protocol import Person, Protocol
 from limner.evaluation.report import as_json, report_group
 from limner.evaluation.roles import require_independent, took_part
@@ -104,7 +104,7 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
     part = took_part(_headers(adapters), spaces_of(index))
     require_independent(job.judge, part)
     instruments, notes = open_instruments(job.judge, features=job.features, classifiers=job.classifiers)
-    groups: dict[str, list[Person]] = {"generated": people_of(index, job.rules)}
+    groups: dict[str, list[Person]] = {"validation": people_of(index, job.rules)}
     if job.real is not None:
         groups["real"] = real_people(job.real, job.rules, instruments)
     methods = {name: StudioMethod(Studio(Assembly(base, one)), job.rules) for name, one in adapters.items()}

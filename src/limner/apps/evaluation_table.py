@@ -6,7 +6,15 @@ from typing import Any
 from limner.apps.tables import print_table
 from limner.evaluation.page import told
 
-SHORT = ("to_other", "copy_paste", "share", "relative_change_outside", "agreement_geometric", "pixel_diversity", "found")
+SHORT = (
+    "to_other",
+    "copy_paste",
+    "share",
+    "relative_change_outside",
+    "agreement_geometric",
+    "pixel_diversity",
+    "found",
+)
 """Metrics that fit a terminal; the page has all."""
 
 

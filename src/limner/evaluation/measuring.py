@@ -86,9 +86,7 @@ class Instruments:
             return [PictureFacts(image, face) for image, face in zip(images, faces, strict=True)]
         features = self.features.features(images)
         return [
-            PictureFacts(
-                image, face, features.pooled[row].numpy(), [level[row : row + 1] for level in features.maps]
-            )
+            PictureFacts(image, face, features.pooled[row].numpy(), [level[row : row + 1] for level in features.maps])
             for row, (image, face) in enumerate(zip(images, faces, strict=True))
         ]
 

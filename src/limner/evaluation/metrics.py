@@ -110,9 +110,7 @@ def measure_some(table: Table, keys: Sequence[str], chosen: np.ndarray, *, seed:
 def differences(table: Table, reference: Table, *, seed: int) -> dict[str, Measured]:
     """Every metric of one method minus that of another, on the same people."""
     return {
-        metric.key: paired_difference(
-            _columns(table, metric), _columns(reference, metric), metric.formula, seed=seed
-        )
+        metric.key: paired_difference(_columns(table, metric), _columns(reference, metric), metric.formula, seed=seed)
         for metric in METRICS
     }
 

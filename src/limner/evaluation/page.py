@@ -124,7 +124,9 @@ def _bins(group: Mapping[str, Any]) -> str:
             for label, entry in labels.items()
         ]
         columns = ["of the reference", "", "people", *BINNED]
-        tables.append(f"<details><summary>{escape(name)} by kind of people</summary>{_table('', columns, rows)}</details>")
+        tables.append(
+            f"<details><summary>{escape(name)} by kind of people</summary>{_table('', columns, rows)}</details>"
+        )
     return "".join(tables)
 
 

@@ -79,5 +79,5 @@ def trained_with(header: Header, encoder: Header, filters: Iterable[str] = ()) -
         encoder: header of the face encoder whose features it reads.
         filters: feature spaces of the recognisers that filtered the training data.
     """
-    roles = {space: "filtered the training data" for space in filters} | dict(encoder.recognizers)
+    roles = dict.fromkeys(filters, "filtered the training data") | dict(encoder.recognizers)
     return header.model_copy(update={"recognizers": roles | {str(encoder.feature_space): "encoder"}})

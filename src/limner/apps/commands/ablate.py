@@ -47,9 +47,7 @@ def ablate(
         torch.set_num_threads(threads)
     ground = ground_of(read_recipe(recipe, set_ or []), miniature)
     with training_bars() as report:
-        trained = train_variants(
-            recipe, set_ or [], wanted, ground=ground, shards=shards, output=output, report=report
-        )
+        trained = train_variants(recipe, set_ or [], wanted, ground=ground, shards=shards, output=output, report=report)
     job = EvaluationJob(
         ground.model,
         {},
