@@ -1,4 +1,4 @@
-"""`limner evaluate` from names to a report: opens models, refuses a wrong judge, draws, measures, writes JSON and HTML."""
+"""`limner evaluate` from names to a report: opens models, refuses a wrong judge, draws, measures, writes."""
 
 import hashlib
 import json

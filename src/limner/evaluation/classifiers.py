@@ -1,8 +1,8 @@
 """Attribute classifiers that no training has seen: where a face points, and its apparent gender.
 
 Both are of the npm package ``faceplugin-face-recognition-js`` 0.0.1 (MIT; ``fr_pose.onnx``, ``fr_gender.onnx``; what
-they were trained on is not stated). They labelled, filtered and taught nothing here; the pose network was once used to check the mesh's
-angles (``faces/pose.py``). Crops and formulas as in that package's own code.
+they were trained on is not stated). They labelled, filtered and taught nothing here; the pose network was once used to
+check the mesh's angles (``faces/pose.py``). Crops and formulas as in that package's own code.
 """
 
 from collections.abc import Callable
