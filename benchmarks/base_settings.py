@@ -36,7 +36,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
     short = [f"training.steps={arguments.steps}", f"training.decay_steps={arguments.steps // 4}"]
-    short += ["training.warmup_steps=100", "training.ema_decay=0.99", "training.save_every=1000000", "training.inspect_every=0"]
+    short += [
+        "training.warmup_steps=100",
+        "training.ema_decay=0.99",
+        "training.save_every=1000000",
+        "training.inspect_every=0",
+    ]
     recipe = BaseRecipe.read(RECIPE, overrides=[*short, *arguments.set])
     faces = EncodedFaces.load(arguments.encoded / "train.safetensors")
     rng = torch.Generator().manual_seed(0)

@@ -3,10 +3,10 @@
     python benchmarks/training.py --steps 10 --batch 8
     python benchmarks/training.py --base models/stable-diffusion-v1-5 --batch 8 --mixed-precision bf16
 
-The same frozen model, the same adapter, the same pictures, on the same machine, in turns: ``plain`` encodes pictures and
-sentences, predicts the noise, and steps; ``ours`` does all that Limner's loop does (FAIR, drop, moving average, log);
-``kept`` is ours with latents kept from before. Each measurement is a process of its own, because a process's peak memory
-never falls. Prints one line of JSON per variant (medians over the rounds) and the ratios to ``plain``.
+The same frozen model, the same adapter, the same pictures, on the same machine, in turns: ``plain`` encodes pictures
+and sentences, predicts the noise, and steps; ``ours`` does all that Limner's loop does (FAIR, drop, moving average,
+log); ``kept`` is ours with latents kept from before. Each measurement is a process of its own, because a process's peak
+memory never falls. Prints one line of JSON per variant (medians over the rounds) and the ratios to ``plain``.
 
 Without ``--base`` the model is the miniature at its real size with random weights.
 """
@@ -81,9 +81,7 @@ def build(base: str | None) -> tuple[StableDiffusionBackbone, Fact]:
         miniature = Miniature(config, build_unet(config), TinyFaceAutoencoder(), text_encoder, tokenizer)
         backbone = StableDiffusionBackbone(miniature.pipeline())
     sizes = ResamplerConfig(feature_width=FEATURE_WIDTH, width=256, num_layers=3, num_heads=4, context_width=256)
-    config = FactConfig(
-        backbone="any", feature_space="made-up", template="arcface-112", licence="CC0", resampler=sizes
-    )
+    config = FactConfig(backbone="any", feature_space="made-up", template="arcface-112", licence="CC0", resampler=sizes)
     return backbone, Fact.for_backbone(backbone.pipeline.unet, config)
 
 

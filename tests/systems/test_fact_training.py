@@ -57,7 +57,9 @@ def loss_of(task: FactTraining, seeds: range) -> float:
         return float(torch.stack([terms_of(task, seed)["denoising"] for seed in seeds]).mean())
 
 
-def pairs(curriculum: FactCurriculum, *, step: int = STEPS, batch: int = 300, **objective: Any) -> list[tuple[int, int]]:
+def pairs(
+    curriculum: FactCurriculum, *, step: int = STEPS, batch: int = 300, **objective: Any
+) -> list[tuple[int, int]]:
     """Target and reference of every row of a batch."""
     plan = task_of(curriculum, batch=batch, **objective).draw(step, torch.Generator().manual_seed(0))
     return list(zip(plan["record"].tolist(), plan["reference"].tolist(), strict=True))

@@ -84,7 +84,7 @@ def test_what_is_kept_is_taken(tmp_path: Path, records: list[FaceRecord]) -> Non
 
 def test_what_is_not_kept_is_asked_for_by_name(tmp_path: Path, records: list[FaceRecord]) -> None:
     source = portraits(tmp_path, records, replace(FORM, kept={"latents": "latents/abc"}))
-    with pytest.raises(InputError, match="the record 00000_0 .* holds no latents/abc"):
+    with pytest.raises(InputError, match=r"the record 00000_0 .* holds no latents/abc"):
         source.load(plan([0], [0]))
 
 

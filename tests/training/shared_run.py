@@ -1,6 +1,6 @@
 """One step of FACT on a tiny miniature and three of a small network, alone or in several processes.
 
-    python -m tests.training.shared_run FOLDER
+python -m tests.training.shared_run FOLDER
 """
 
 import sys

@@ -34,8 +34,8 @@ class Task:
         return {"seed": torch.randint(2**40, (self.rows,), generator=rng)}
 
     def collate(self, plan: Plan) -> Batch:
-        seeds = plan["seed"].tolist()
-        return {"pictures": torch.stack([torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(s)) for s in seeds])}
+        generators = [torch.Generator().manual_seed(seed) for seed in plan["seed"].tolist()]
+        return {"pictures": torch.stack([torch.randn(2, 4, 4, generator=generator) for generator in generators])}
 
     def loss(self, batch: Batch, step: int) -> LossTerms:
         return self.compute(batch, step)

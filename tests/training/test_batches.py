@@ -23,7 +23,9 @@ def test_every_row_goes_to_one_process_and_part(num_processes: int, parts: int, 
 
 
 def test_rows_that_cannot_be_shared_evenly_are_refused() -> None:
-    with pytest.raises(ConfigError, match="a batch of 6 rows cannot be shared by 2 processes in 2 parts each; .* of 4"):
+    with pytest.raises(
+        ConfigError, match=r"a batch of 6 rows cannot be shared by 2 processes in 2 parts each; .* of 4"
+    ):
         Share(0, 2, 2).rows({"row": torch.arange(6)}, 0)
     with pytest.raises(ConfigError, match="multiple of 2"):
         Share(0, 2).rows({"row": torch.arange(0)}, 0)

@@ -17,7 +17,7 @@ def test_weights_and_ramps_of_unknown_terms() -> None:
 
 def test_numbers_that_are_none() -> None:
     require_finite({"loss": 1.0}, 3)
-    with pytest.raises(ConfigError, match="diverged at step 3 .loss nan"):
+    with pytest.raises(ConfigError, match=r"diverged at step 3 \(loss nan"):
         require_finite({"loss": float("nan")}, 3)
 
 

@@ -122,7 +122,9 @@ def keep_in_shards(
     return names
 
 
-def _computed_by(backbone: StableDiffusionBackbone, kind: str) -> Callable[[Sequence[FaceRecord]], Sequence[np.ndarray]]:
+def _computed_by(
+    backbone: StableDiffusionBackbone, kind: str
+) -> Callable[[Sequence[FaceRecord]], Sequence[np.ndarray]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone.place(torch.device(device), torch.float32)
 

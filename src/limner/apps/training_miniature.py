@@ -101,9 +101,7 @@ def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, r
     return target
 
 
-def train_miniature_base(
-    recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report
-) -> Path:
+def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report) -> Path:
     """Writes ``model/`` but for encoder and adapter."""
     with main_process_first():
         faces, autoencoder = _encoded_faces(recipe.model, shards, folder, taef2, report)

@@ -8,6 +8,7 @@ sits between its layers: what is predicted, and how noise is mixed in, is the ba
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -111,7 +112,9 @@ class FactTraining:
         kept = batch["keep_face"][:, None, None, None]
         return {
             "denoising": denoising_loss(prediction, target, weight, self._region(batch, mask, latents)),
-            "increment": increment_loss(self._layers(records), mask * kept if self.objective.fair_when_dropped else mask),
+            "increment": increment_loss(
+                self._layers(records), mask * kept if self.objective.fair_when_dropped else mask
+            ),
         }
 
     @torch.no_grad()
@@ -133,7 +136,7 @@ class FactTraining:
             }
             return Inspection(self._sample(batch, seeds), ratios)
 
-    def _sample(self, batch: Batch, seeds: Sequence[int]) -> list:
+    def _sample(self, batch: Batch, seeds: Sequence[int]) -> list[np.ndarray]:
         if not seeds:
             return []
         tokens, text = self.system.face_tokens(self.inputs.face_features(batch)), self.inputs.text(batch)

@@ -33,7 +33,7 @@ def line_chart(title: str, points: Sequence[tuple[float, float]]) -> str:
     curve = " ".join(place(step, value) for step, value in kept)
     floor = HEIGHT - _BOTTOM
     return (
-        f'<figure><figcaption>{escape(title)}: last {values[-1]:.4g}</figcaption>'
+        f"<figure><figcaption>{escape(title)}: last {values[-1]:.4g}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">'
         f'<path d="M{_LEFT},{_TOP}V{floor}H{WIDTH - _RIGHT}" fill="none" stroke="#999"/>'
         f'<polyline points="{curve}" fill="none" stroke="#1664a8" stroke-width="1.5"/>'

@@ -45,7 +45,8 @@ def require_disjoint_gradients(trained: nn.Module, frozen: Iterable[nn.Module]) 
                 raise ConfigError(f"{type(network).__name__} is frozen, but its {name} is trained; share no parameter")
             if parameter.requires_grad or parameter.grad is not None:
                 raise ConfigError(
-                    f"{type(network).__name__} is frozen, but its {name} asks for a gradient; call requires_grad_(False)"
+                    f"{type(network).__name__} is frozen, but its {name} asks for a gradient; "
+                    "call requires_grad_(False)"
                 )
     for name, parameter in trained.named_parameters():
         if parameter.requires_grad and parameter.grad is None:

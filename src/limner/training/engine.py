@@ -151,7 +151,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, int | float | s
     return flat
 
 
-
 @contextmanager
 def main_process_first() -> Iterator[bool]:
     """A block that the main process runs before all others, so that they find what it wrote; gives whether this is it.

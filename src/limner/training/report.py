@@ -73,7 +73,9 @@ def _pictures(samples: list[tuple[int, list[Path]]]) -> list[str]:
         last = len(samples) - 1
         chosen = [samples[round(i * last / (_MAX_SAMPLE_ROWS - 1))] for i in range(_MAX_SAMPLE_ROWS)]
     return [
-        f"<p>step {step}<br>" + "".join(f'<img alt="" src="data:image/png;base64,{_encoded(p)}">' for p in paths) + "</p>"
+        f"<p>step {step}<br>"
+        + "".join(f'<img alt="" src="data:image/png;base64,{_encoded(p)}">' for p in paths)
+        + "</p>"
         for step, paths in chosen
     ]
 

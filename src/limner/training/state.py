@@ -121,9 +121,7 @@ class ShardedStore:
             unfinished.mkdir(parents=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(unfinished))
-        torch.save(
-            _told(progress) | {"average": learner.average.state_dict()}, unfinished / self._own(accelerator)
-        )
+        torch.save(_told(progress) | {"average": learner.average.state_dict()}, unfinished / self._own(accelerator))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             shutil.rmtree(target, ignore_errors=True)
