@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from limner.apps.cli import main
-from limner.apps.evaluation_job import methods_named
+from limner.apps.evaluation_methods import methods_named
 from limner.core.errors import ConfigError, MissingExtraError
 from limner.evaluation.feature_network import EfficientNetLite0
 from limner.evaluation.measuring import Instruments

@@ -39,7 +39,8 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the best there is by default.")] = None,
 ) -> None:
     """Draw the validation people by each method and measure the pictures: report.json and report.html."""
-    from limner.apps.evaluation_job import PAGE, EvaluationJob, methods_named, run_evaluation
+    from limner.apps.evaluation_job import PAGE, EvaluationJob, run_evaluation
+    from limner.apps.evaluation_methods import methods_named
     from limner.apps.evaluation_table import print_report
     from limner.apps.progress import people_bar
     from limner.evaluation.protocol import protocol_named

@@ -1,0 +1,119 @@
+"""Models under test: from names on the command line to studios that draw by the rules of an evaluation."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from limner.apps.assembly import Assembly, FaceAdapter, open_adapter, own_adapter
+from limner.apps.bases import Base
+from limner.apps.studio import Studio
+from limner.core.checkpoint import read_header
+from limner.core.errors import ConfigError
+from limner.evaluation.comparison import BASE
+from limner.evaluation.protocol import Protocol
+from limner.identity.identity import Identity
+
+
+class Enrolment:
+    """Learns people for all methods that read the same encoder; the last one is remembered."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._last: tuple[np.ndarray, Identity] | None = None
+
+    def __call__(self, photo: np.ndarray) -> Identity:
+        if self._last is None or self._last[0] is not photo:
+            self._last = (photo, self._studio.identity([photo]))
+        return self._last[1]
+
+
+@dataclass(frozen=True, eq=False)
+class StudioMethod:
+    """A studio as an evaluation sees it."""
+
+    studio: Studio
+    enrolment: Enrolment
+    rules: Protocol
+
+    def identity(self, photo: np.ndarray) -> Identity:
+        return self.enrolment(photo)
+
+    def draw(self, identity: Identity | None, prompt: str, *, seed: int, count: int) -> list[np.ndarray]:
+        portraits = self.studio.portrait(
+            identity,
+            prompt,
+            seed=seed,
+            count=count,
+            adapter_scale=0.0 if identity is None else self.rules.scale,
+            num_steps=self.rules.steps,
+            guidance_scale=self.rules.guidance,
+        )
+        return [portrait.image for portrait in portraits]
+
+
+def methods_named(text: str) -> dict[str, Path | None]:
+    """``"fact,rival=out/adapter.safetensors"`` -> files by name, None where a name stands alone.
+
+    Raises:
+        ConfigError: there is no method, or one has no name or stands twice.
+    """
+    found: dict[str, Path | None] = {}
+    for entry in text.split(","):
+        name, equals, file = (part.strip() for part in entry.partition("="))
+        if not name or name in found or (equals and not file) or not name.replace("-", "").replace("_", "").isalnum():
+            raise ConfigError(f"--methods {text!r}: each is NAME or NAME=FILE, letters and digits, none of them twice")
+        found[name] = Path(file) if file else None
+    return found
+
+
+def open_methods(
+    methods: Mapping[str, Path | None], base: Base, *, encoder: Path | None = None
+) -> dict[str, FaceAdapter]:
+    """The adapters of all methods.
+
+    Args:
+        methods: by name the file, None for the base's own adapter of that system.
+        encoder: their face encoder, where it lies apart.
+
+    Raises:
+        ConfigError: a name is "base", or stands alone and is not what the model's own adapter is.
+    """
+    if BASE in methods:
+        raise ConfigError(f"{BASE!r} is the model without an adapter and always measured; leave it out of --methods")
+    return {name: open_adapter(path or _own(name, base), base, encoder=encoder)
+            for name, path in methods.items()}  # fmt: skip
+
+
+def drawing_methods(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protocol) -> dict[str, StudioMethod]:
+    """What draws, by name; methods with one encoder learn each person once."""
+    studios = {name: Studio(Assembly(base, adapter)) for name, adapter in adapters.items()}
+    enrolments = {adapter.encoder_path: Enrolment(studios[name]) for name, adapter in adapters.items()}
+    return {
+        name: StudioMethod(studio, enrolments[adapters[name].encoder_path], rules) for name, studio in studios.items()
+    }
+
+
+def drawing_keys(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protocol) -> dict[str, str]:
+    """By method, what changes whenever its pictures would: weights and rules of drawing; the base is among them."""
+    drawing = rules.model_dump_json(exclude={"people", "photos", "name"})
+    weights = {name: one.sha256 for name, one in adapters.items()} | {BASE: ""}
+    about = f"{drawing} {base.name} {_weights_of(base)}"
+    return {name: hashlib.sha256(f"{about} {sha}".encode()).hexdigest()[:12] for name, sha in weights.items()}
+
+
+def _weights_of(base: Base) -> str:
+    """Sum of the denoiser's weights: another base under the same name must not find the old one's pictures."""
+    total = sum(float(parameter.double().abs().sum()) for parameter in base.pipeline.unet.parameters())
+    return f"{total:.9e}"
+
+
+def _own(name: str, base: Base) -> Path:
+    path = own_adapter(base)
+    system = None if path is None else read_header(path).system
+    if path is None or system != name:
+        has = "no adapter of its own" if path is None else f"an adapter of the system {system!r}"
+        raise ConfigError(f"{base.name} has {has}; name the file of {name!r}: --methods {name}=FILE")
+    return path
