@@ -61,6 +61,12 @@ class Ground:
     encoder: Path
     folder: Path | None
 
+    def mark(self) -> str:
+        """What changes when base or encoder do, so that no variant of another base is taken for a finished one."""
+        unet = Path(self.model) / "unet"
+        weights = sorted(unet.glob("*.safetensors")) if unet.is_dir() else []
+        return " ".join([self.model if not weights else "", *map(_sha256, [*weights, self.encoder])])
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -142,7 +148,8 @@ def evaluate_variants(
 def _train(
     variant: Variant, recipe: Config, ground: Ground, shards: Path, output: Path, report: Callable[[str], Report]
 ) -> Trained:
-    folder = output / f"{variant.name}-{recipe.fingerprint()}"
+    settings = hashlib.sha256(f"{recipe.fingerprint()} {ground.mark()}".encode()).hexdigest()[:12]
+    folder = output / f"{variant.name}-{settings}"
     adapter = folder / ADAPTER
     if _is_finished(folder):
         return Trained(variant, adapter)
