@@ -140,16 +140,10 @@ class FactTraining:
         if not seeds:
             return []
         tokens, text = self.system.face_tokens(self.inputs.face_features(batch)), self.inputs.text(batch)
-        with self.system.adapter.conditioned(tokens, self.system.null_tokens, guided=True, scale=1.0):
-            return list(
-                self.backbone.sample(
-                    text,
-                    self.inputs.empty_text(tokens.device),
-                    seeds=seeds,
-                    num_steps=self.objective.sample_steps,
-                    guidance_scale=self.objective.sample_guidance,
-                )
-            )
+        steps, guidance = self.objective.sample_steps, self.objective.sample_guidance
+        empty = self.inputs.empty_text(tokens.device)
+        with self.system.adapter.conditioned(tokens, self.system.null_tokens, guided=guidance > 1, scale=1.0):
+            return list(self.backbone.sample(text, empty, seeds=seeds, num_steps=steps, guidance_scale=guidance))
 
     def _predict(self, batch: Batch, latents: Tensor) -> tuple[Tensor, Sequence[LayerRecord]]:
         """The backbone's answer to the noisy latents, and what every layer of the adapter added to come to it."""

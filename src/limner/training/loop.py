@@ -29,7 +29,7 @@ from limner.training.log import Log
 from limner.training.optimizer import MovingAverage, parameter_groups, set_learning_rate
 from limner.training.report import write_report
 from limner.training.settings import LoopSettings as LoopSettings
-from limner.training.state import Learner, store_of
+from limner.training.state import Learner, store_of, sweep
 
 Told = Callable[[int, dict[str, float]], None]
 """Told of a step number and the means since the last one told of."""
@@ -75,6 +75,7 @@ class Run:
         self._trackers = Trackers(self.accelerator, settings)
         self._checked = False
         if self.writes:
+            sweep(folder)
             self._log.forget_after(self.step)
             self._gallery.forget_after(self.step)
 

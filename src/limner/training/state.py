@@ -151,6 +151,15 @@ class ShardedStore:
         return f"process-{accelerator.process_index}.pt"
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a kill left half written; nobody else may be writing there."""
+    for leftover in folder.glob(".*.part"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
 def _told(progress: Progress) -> dict[str, Any]:
     return {"step": progress.step, "seconds": progress.seconds, "window": progress.window}
 
