@@ -56,7 +56,7 @@ def test_the_noise_is_the_bases_own() -> None:
     schedule = StableDiffusionBackbone(pipeline).noise_schedule
     torch.testing.assert_close(schedule.alphas_cumprod, pipeline.scheduler.alphas_cumprod)
     assert schedule.config.prediction_type == "epsilon"
-    pipeline.scheduler.register_to_config(prediction_type="v_prediction")
+    pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, prediction_type="v_prediction")
     assert StableDiffusionBackbone(pipeline).noise_schedule.config.prediction_type == "v_prediction"
 
 

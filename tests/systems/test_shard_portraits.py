@@ -105,5 +105,5 @@ def test_a_picture_must_be_square() -> None:
 def test_a_record_without_a_caption_is_described() -> None:
     one = record(caption=None)
     assert sentence_of(one, 1) == sentence_of(one, 1)
-    assert "photo" in sentence_of(one, 1)
+    assert "person" in sentence_of(one, 1)
     assert len({sentence_of(one, seed) for seed in range(20)}) > 1

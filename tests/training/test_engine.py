@@ -13,6 +13,7 @@ from torch import nn
 
 from limner.core.errors import ConfigError, MissingExtraError
 from limner.systems.contract import Batch, LossTerms
+from limner.training import engine
 from limner.training.engine import main_process_first, trackers_of
 from limner.training.loop import LoopSettings, Run
 from tests.training.tasks import Stopped, Task, exchange, small_module, task
@@ -104,10 +105,12 @@ def test_mixed_precision_computes_in_half_and_keeps_whole_weights(tmp_path: Path
     assert all(torch.equal(value, resumed.module.state_dict()[name]) for name, value in module.state_dict().items())
 
 
-def test_a_precision_that_the_device_lacks(tmp_path: Path, fresh_accelerate: None) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("has a GPU")
-    with pytest.raises(ConfigError, match=r"training\.mixed_precision is 'fp16'"):
+def test_a_precision_that_the_device_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**settings: Any) -> None:
+        raise ValueError("fp8 needs another device")
+
+    monkeypatch.setattr(engine, "Accelerator", refuse)
+    with pytest.raises(ConfigError, match=r"training\.mixed_precision is 'fp16': fp8 needs another device"):
         Run(tmp_path, task(small_module()), SETTINGS.model_copy(update={"mixed_precision": "fp16"}))
 
 
