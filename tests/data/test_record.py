@@ -12,6 +12,8 @@ import pytest
 from limner.core.errors import InputError
 from limner.data import record as records
 from limner.data.record import FaceRecord, read_shards, write_shard
+from limner.data.tar_samples import write_samples
+from limner.identity.recognition import GUIDE_SPACE
 from tests.data.examples import record
 
 
@@ -21,18 +23,54 @@ def test_round_trip(tmp_path: Path) -> None:
     written = [
         record(0, image=smooth),
         record(1, image=smooth[::-1], person="someone", split="validation", male=0.125, edits={}),
+        record(
+            2,
+            image=smooth,
+            caption="a person",
+            licence="CC0-1.0",
+            quality=0.5,
+            face_box=(1.0, -2.5, 30.25, 40.0),
+            embeddings={GUIDE_SPACE: np.array([0.6, 0.8], np.float32), "other": np.ones(1, np.float32)},
+            cached={"latents/abc": np.arange(6, dtype=np.float16).reshape(1, 2, 3)},
+        ),
     ]
-    assert write_shard(tmp_path / "deep" / "a.tar", written, jpeg_quality=100) == 2
+    assert write_shard(tmp_path / "deep" / "a.tar", written, jpeg_quality=100) == 3
     for before, after in zip(written, read_shards(tmp_path / "deep"), strict=True):
         for field in dataclasses.fields(FaceRecord):
             old, new = getattr(before, field.name), getattr(after, field.name)
             if isinstance(old, np.ndarray):
-                assert (old.shape, old.dtype) == (new.shape, new.dtype)
-                tolerance = 8 if field.name == "image" else 0.006 if field.name == "landmarks" else 1e-5
-                assert np.abs(old.astype(float) - new).max() <= tolerance, field.name
+                assert_alike(old, new, 8 if field.name == "image" else 0.006 if field.name == "landmarks" else 0)
+            elif field.name in ("embeddings", "cached"):
+                assert old.keys() == new.keys()
+                for name, array in old.items():
+                    assert_alike(array, new[name], 1e-5)
             else:
                 assert old == new
-        assert np.array_equal(before.labels, after.labels)
+
+
+def assert_alike(old: np.ndarray, new: np.ndarray, tolerance: float) -> None:
+    assert (old.shape, old.dtype) == (new.shape, new.dtype)
+    assert np.abs(old.astype(float) - new).max() <= tolerance
+
+
+def test_an_unknown_age_and_the_guides_embedding(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", [record(0, age_years=float("nan"))])
+    (after,) = read_shards(tmp_path)
+    assert np.isnan(after.age_years)
+    assert np.array_equal(after.guide_embedding, after.embeddings[GUIDE_SPACE])
+
+
+def test_version_1_is_still_read(tmp_path: Path) -> None:
+    """As it was written before embeddings had names."""
+    sample = records.sample_of(record(0))
+    facts = json.loads(sample.parts["json"]) | {"version": 1, "guide_embedding": [0.6, 0.8]}
+    for name in ("embeddings", "caption", "licence", "quality", "face_box"):
+        del facts[name]
+    parts = sample.parts | {"json": json.dumps(facts).encode()}
+    write_samples(tmp_path / "a.tar", [dataclasses.replace(sample, parts=parts)])
+    (after,) = read_shards(tmp_path)
+    assert (after.person, after.caption, after.quality, after.face_box) == ("generated-00003", None, None, None)
+    assert after.guide_embedding.tolist() == pytest.approx([0.6, 0.8])
 
 
 def test_a_shard_is_webdataset_and_the_same_each_time(tmp_path: Path) -> None:

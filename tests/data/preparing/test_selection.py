@@ -81,7 +81,7 @@ def test_without_folders_faces_name_people_and_the_name_stays_when_photos_are_ad
 
 def test_children_leave() -> None:
     young = [photo("kid/a", years=12), photo("kid/b", years=30), photo("kid/c", years=14)]
-    adult = [photo("ann/a", person=1, years=30), photo("ann/b", person=1, years=40), photo("ann/c", person=1, years=4)]
+    adult = [photo(f"ann/{name}", person=1, years=years) for name, years in (("a", 30), ("b", 40), ("c", 19))]
     selection = chosen(*young, *adult)
     assert left(selection) == [
         ("ann/c", Reason.CHILD), ("kid/a", Reason.CHILD), ("kid/b", Reason.CHILD), ("kid/c", Reason.CHILD),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from limner.data.measuring import ApparentPerson
+from limner.data.measuring import ADULT_YEARS, ApparentPerson
 from limner.data.preparing.clustering import cluster
 from limner.data.preparing.identity_purge import strangers
 from limner.data.preparing.near_duplicates import copies
@@ -119,12 +119,13 @@ def _under_one_name(candidates: list[Candidate], drop: Drop) -> dict[str, list[C
 
 
 def _adults(candidates: list[Candidate], who: ApparentPerson, drop: Drop) -> list[Candidate]:
-    """Nobody who looks like a child, all photos taken together, and no photo of an adult's childhood."""
+    """Nobody who looks like a child, all photos taken together, and no photo that looks like a child's: an adult's
+    childhood, or in doubt an adult who looks young in it."""
     staying = []
     for one in candidates:
-        years = who.years_in(one.outcome.seen)
-        if who.is_child or ApparentPerson(years, who.male).is_child:
-            drop(one, Reason.CHILD, f"{years:.0f} years")
+        years = who.years if one.outcome.seen is None else one.outcome.seen.years
+        if who.is_child or years < ADULT_YEARS:
+            drop(one, Reason.CHILD, f"{years:.0f} years, all photos {who.years:.0f}")
         else:
             staying.append(one)
     return staying
