@@ -79,9 +79,10 @@ def test_features_of_another_space_are_refused() -> None:
 
 
 def test_loading_leaves_the_global_random_state_alone(tmp_path: Path) -> None:
-    new_system(sd15(), design(design="decoupled")).save(tmp_path / "x.safetensors")
+    backbone = sd15()
+    new_system(backbone, design(design="decoupled")).save(tmp_path / "x.safetensors")
     before = torch.random.get_rng_state()
-    load_system(tmp_path / "x.safetensors", sd15())
+    load_system(tmp_path / "x.safetensors", backbone)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

@@ -89,8 +89,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, pictures: Tensor) -> Features:
         """Features of ``(pictures, 3, height, width)`` in [0, 1]."""
-        mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-        normed = (pictures - mean[:, None, None]) / deviation[:, None, None]
+        normed = (pictures * 255 - 127) / 128  # as Lite networks were trained
         hidden = F.relu6(self._bn0(self._conv_stem(normed)))
         maps = []
         for number, block in enumerate(self._blocks):
@@ -142,7 +141,7 @@ def pairwise_distances(maps: Sequence[Tensor]) -> np.ndarray:
 
 
 def _resized(picture: np.ndarray) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+    tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
     return F.interpolate(tensor, (PIXELS, PIXELS), mode="bicubic", antialias=True).clamp(0, 1)
 
 
