@@ -106,7 +106,7 @@ def drawing_keys(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protoco
 
 def _weights_of(base: Base) -> str:
     """Sum of the denoiser's weights: another base under the same name must not find the old one's pictures."""
-    total = sum(float(parameter.double().abs().sum()) for parameter in base.pipeline.unet.parameters())
+    total = sum(float(parameter.detach().double().abs().sum()) for parameter in base.pipeline.unet.parameters())
     return f"{total:.9e}"
 
 
