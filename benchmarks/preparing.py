@@ -13,15 +13,15 @@ import numpy as np
 
 from limner.data.photo_sets import read_photos
 from limner.data.preparing.clustering import cluster
+from limner.data.preparing.framing import frame, square_around
 from limner.data.preparing.identity_purge import medoid
 from limner.data.preparing.near_duplicates import bits_apart, perceptual_hash
-from limner.data.preparing.framing import frame, square_around
 from limner.faces.alignment import align
 from limner.faces.face import Face
 from limner.identity.recognition import GuideRecognizer
 
 SETS = ("glint-celebs", "celeba-wild", "london-set", "omi-synthetic-ids")
-MOST_PHOTOS = 1200
+MOST_PHOTOS = 500
 EDITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "jpeg 40": lambda image: cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1),
     "half size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
@@ -40,7 +40,7 @@ def main(data: Path) -> None:
                 break
             face = Face(tuple(about["face_box"]), np.asarray(about["landmarks"], np.float32), 1.0)
             vector = guide.embed([align(image, face.landmarks)]).vector[0]
-            square = square_around(face, image.shape[1], image.shape[0], framing=2.0)
+            square = square_around(face, image.shape[1], image.shape[0], framing=1.5)
             picture = frame(image, face, square, pixels=256)[0]
             digest = perceptual_hash(picture)
             people.setdefault(about["identity"], []).append((vector, digest))

@@ -45,7 +45,7 @@ def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert {record.person for record in read_shards(Path("shards"))} == {"album-ann", "album-bea"}
     named = {"card.md", "card.json", "dropped.jsonl", "album-00000.tar", "contact-sheet.html"}
     assert named <= {path.name for path in Path("shards").iterdir()}
-    assert Path("women.html").exists()
+    assert Path("serious.html").exists()
     for record in read_shards(Path("shards")):
         assert {name.split("/")[0]: array.shape for name, array in record.cached.items()} == {
             "latents": (32, 8, 8),

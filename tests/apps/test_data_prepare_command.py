@@ -72,9 +72,7 @@ def test_a_wrong_condition_is_refused(run: Exits, tmp_path: Path) -> None:
     assert "1 pictures" in output
 
 
-def test_a_caption_is_needed_for_text_states(
-    run: Exits, tmp_path: Path, miniature_folder: Path
-) -> None:
+def test_a_caption_is_needed_for_text_states(run: Exits, tmp_path: Path, miniature_folder: Path) -> None:
     from limner.data.record import read_shards, write_shard
 
     write_shard(tmp_path / "a.tar", [record()])

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     write_shard(
         tmp_path / "a.tar",
         [
-            record(0, person="<script>x</script>", caption="a man & 'a \"dog\""),
+            record(0, person="<script>x</script>", caption='a man & \'a "dog"'),
             record(1, person="y", split="validation", numbers=glasses),
             record(2, person="y", source="other", numbers=glasses),
         ],
@@ -78,7 +78,7 @@ def test_filters(folder: Path, wanted: Filter, count: int) -> None:
 
 
 def test_nothing_to_show_or_an_unknown_division_is_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="no record .* passes this filter"):
+    with pytest.raises(InputError, match=r"no record .* passes this filter"):
         write_contact_page(folder, folder / "page.html", Filter(source="nobody"))
     with pytest.raises(InputError, match=r"told apart by shoes; choose from age"):
         write_contact_page(folder, folder / "page.html", Filter(groups={"shoes": "yes"}))

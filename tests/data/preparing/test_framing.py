@@ -23,9 +23,9 @@ def test_the_square_lies_inside(
     x: float, y: float, width: float, height: float, framing: float, columns: int, rows: int
 ) -> None:
     left, top, side = square_around(face(x, y, width, height), columns, rows, framing=framing)
-    assert 0 <= left
-    assert 0 <= top
-    assert 1 <= side
+    assert left >= 0
+    assert top >= 0
+    assert side >= 1
     assert left + side <= columns
     assert top + side <= rows
 

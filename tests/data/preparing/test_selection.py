@@ -101,7 +101,11 @@ def test_a_file_under_two_names_leaves_both() -> None:
 
 
 def test_of_copies_the_largest_face_stays() -> None:
-    copies = [photo("ann/a", copy_hash="00"), photo("ann/b", copy_hash="01", pixels=200), photo("ann/c", copy_hash="03")]
+    copies = [
+        photo("ann/a", copy_hash="00"),
+        photo("ann/b", copy_hash="01", pixels=200),
+        photo("ann/c", copy_hash="03"),
+    ]
     selection = chosen(*copies, copy_bits=1)
     assert kept(selection) == ["ann-b"]
     assert [one.detail for one in selection.dropped] == ["of ann/b", "of ann/b"]

@@ -16,7 +16,7 @@ def strangers(vectors: np.ndarray, *, threshold: float) -> list[int]:
 
     Args:
         vectors: unit embeddings ``(photos, dim)`` of one supposed person.
-        threshold: cosine to the medoid below which a photo shows somebody else.
+        threshold: cosine to the medoid below which a photo shows somebody else; ``settings.py`` has what was measured.
     """
     remaining = list(range(len(vectors)))
     gone: list[int] = []

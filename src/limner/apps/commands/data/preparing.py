@@ -28,12 +28,12 @@ def prepare(
         str, typer.Option(help="Terms of the photos: a record of `limner licences`, or words.")
     ] = "not stated",
     pixels: Annotated[int, typer.Option(min=32, help="Side of the stored pictures.")] = 256,
-    framing: Annotated[float, typer.Option(min=1.0, help="Side of the picture over the face's longer edge.")] = 2.0,
+    framing: Annotated[float, typer.Option(min=1.0, help="Side of the picture over the face's longer edge.")] = 1.5,
     min_quality: Annotated[float, typer.Option(min=0, max=1, help="Refuse faces below this recognisability.")] = 0.2,
     min_pictures: Annotated[int, typer.Option(min=1, help="Leave out people with fewer usable photos.")] = 1,
     stranger: Annotated[
         float, typer.Option(min=-1, max=1, help="Similarity to the person's medoid below which a photo is purged.")
-    ] = 0.2,
+    ] = 0.25,
     validation: Annotated[float, typer.Option(min=0, max=1, help="Share of the people kept from training.")] = 1 / 16,
     captioner: Annotated[str, typer.Option(help="`attributes`, or package.module:Name of your own.")] = "attributes",
     encoder: Annotated[
