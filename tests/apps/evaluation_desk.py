@@ -15,7 +15,7 @@ from limner.systems.miniature_data import EncodedFaces
 from tests.apps.tiny_models import SPACE, VIT, save_tiny_encoder, tiny_miniature
 from tests.data.examples import record
 
-FEW = ["--people", "2", "--seeds", "2", "--steps", "1"]
+FEW = ["--protocol", "quick", "--people", "2", "--steps", "1"]
 TRAITS = (Traits(gender="man", hair="black"), Traits(style="pencil", gender="woman"))
 
 

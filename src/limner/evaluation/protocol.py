@@ -48,18 +48,23 @@ class Protocol(Config):
 
 
 PROTOCOLS = {
-    "miniature": Protocol(
-        name="miniature",
-        wishes=(
-            {"expression": "smiling"},
-            {"expression": "serious"},
-            {"direction": "left", "background": "blue"},
-            {"direction": "right", "background": "green"},
-            {"glasses": "yes"},
-            {"hair": "black", "background": "white"},
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="miniature",
+            wishes=(
+                {"expression": "smiling"},
+                {"expression": "serious"},
+                {"direction": "left", "background": "blue"},
+                {"direction": "right", "background": "green"},
+                {"glasses": "yes"},
+                {"hair": "black", "background": "white"},
+            ),
         ),
+        Protocol(name="quick", people=8, seeds=2, wishes=({"direction": "left", "expression": "smiling"},)),
     )
 }
+"""Protocols by name; "quick" shows whether everything works, and no more."""
 
 
 def protocol_named(name: str, **changes: object) -> Protocol:
