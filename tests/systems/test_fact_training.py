@@ -237,6 +237,7 @@ def test_activation_checkpointing_changes_no_gradient() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # dynamo looks at the face tokens
 def test_compiling_changes_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = gradients(task_of(awake=True))
     compiled = torch.compile

@@ -20,7 +20,7 @@ def test_a_killed_run_equals_the_unbroken_one(tmp_path: Path, seed: int) -> None
     finished = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=False)
     assert finished.returncode == 0, finished.stderr
     assert int(finished.stdout) >= 2  # or else nothing was tried
-    train(unbroken, slow=False)
+    train(unbroken)
     first, second = (
         [{k: v for k, v in row.items() if k != "seconds"} for row in read_log(folder / "log.csv")]
         for folder in (unbroken, broken)
