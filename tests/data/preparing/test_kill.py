@@ -35,8 +35,8 @@ def test_kill(tmp_path: Path, workers: int) -> None:
     random_numbers, kills = random.Random(workers), 0
     for _ in range(MOST_STARTS):
         process = start(photos, tmp_path / "killed", workers)
-        # Spawned processes take seconds to import; the work itself takes about one.
-        time.sleep(random_numbers.uniform(0, 0.5 if workers == 1 else 6))
+        # Later and later, for however slow a machine: spawned processes take seconds to import.
+        time.sleep(random_numbers.uniform(0.5, 1.0) * (0.1 if workers == 1 else 1.0) * 1.25**kills)
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGKILL)
         told = process.communicate()[0]

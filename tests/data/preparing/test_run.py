@@ -135,6 +135,19 @@ def test_added_photos_are_looked_at_alone(photos: Path, tmp_path: Path) -> None:
     assert run(root, tmp_path / "out").kept == 9
 
 
+def test_broken_while_shards_are_replaced_no_old_one_is_taken_for_new(photos: Path, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    run(root, tmp_path / "out")
+    write_png(root / "a" / "0.png", draw_photo(4, 0))  # first of all people, so every shard changes
+    run(root, tmp_path / "unbroken")
+    for answers in (2, 5):
+        with pytest.raises(KeyboardInterrupt):
+            prepare(root, tmp_path / "out", SETTINGS, breaking(root, answers))
+    run(root, tmp_path / "out")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "unbroken")
+
+
 def test_shards_that_no_plan_names_go_and_those_of_others_stay(photos: Path, tmp_path: Path) -> None:
     run(photos, tmp_path)
     (tmp_path / "foreign.txt").write_text("mine")
