@@ -123,7 +123,7 @@ def test_every_site_is_regularised_within_the_records_own_mask(monkeypatch: pyte
     plan = task.draw(0, torch.Generator().manual_seed(0))
     task.loss(task.collate(plan), 0)
     ((layers, masks),) = calls
-    sites = task.module.get_submodule("adapter").sites
+    sites: Any = task.module.get_submodule("adapter").sites
     assert len(layers) == len(sites) > 1
     assert all(increment.shape == hidden.shape for increment, hidden in layers)
     torch.testing.assert_close(masks[:, 0, 0, 0], (plan["record"] / 10).half().float())
@@ -258,7 +258,8 @@ def test_a_look_is_the_same_each_time_and_leaves_everything_as_it_was() -> None:
     assert task.module.training
     assert [picture.shape for picture in first.pictures] == [(32, 32, 3)] * 2
     assert all((one == other).all() for one, other in zip(first.pictures, again.pictures, strict=True))
-    assert len(first.ratios) == len(task.module.get_submodule("adapter").sites)
+    sites: Any = task.module.get_submodule("adapter").sites
+    assert len(first.ratios) == len(sites)
     assert all(ratio > 0 for ratio in first.ratios.values())
     assert first.ratios == again.ratios
     assert task_of(sample_seeds=()).inspect().pictures == []

@@ -33,14 +33,14 @@ def test_gradients_where_they_belong() -> None:
 
 
 def test_a_frozen_part_of_what_is_trained() -> None:
-    trained = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    trained[0].requires_grad_(False)
+    first, second = nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 2)
+    trained = nn.Sequential(first, second)
     trained(torch.ones(1, 2)).sum().backward()
     require_disjoint_gradients(trained, [])
-    trained[0].weight.grad = torch.zeros(2, 2)
+    first.weight.grad = torch.zeros(2, 2)
     with pytest.raises(ConfigError, match=r"0\.weight is frozen, but got a gradient"):
         require_disjoint_gradients(trained, [])
-    trained[1].bias.grad = None
-    trained[0].weight.grad = None
+    second.bias.grad = None
+    first.weight.grad = None
     with pytest.raises(ConfigError, match=r"does not reach 1\.bias"):
         require_disjoint_gradients(trained, [])

@@ -31,6 +31,11 @@ class TextStates(NamedTuple):
             return TextStates(context)
         return TextStates(context, torch.where(kept[:, None], self.pooled, other.pooled.to(self.pooled)))
 
+    def repeated(self, rows: int) -> "TextStates":
+        """One sentence in so many rows."""
+        pooled = None if self.pooled is None else self.pooled.expand(rows, -1)
+        return TextStates(self.context.expand(rows, -1, -1), pooled)
+
 
 class StableDiffusionBackbone:
     """Stable Diffusion 1.5 or 2, or anything in their form, such as the miniature.
@@ -70,7 +75,10 @@ class StableDiffusionBackbone:
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the networks; the autoencoder stays in float32, since that of Stable Diffusion XL overflows in half."""
         for part in self.parts:
-            part.to(device=device, dtype=torch.float32 if part is self.pipeline.vae else dtype)
+            part.to(device)
+            wanted = torch.float32 if part is self.pipeline.vae else dtype
+            if next(part.parameters()).dtype != wanted:  # or else diffusers would warn of what does not happen
+                part.to(wanted)
 
     def compile(self, **options: Any) -> None:
         """Run the denoiser through ``torch.compile``; adapters must be injected before."""
@@ -126,10 +134,9 @@ class StableDiffusionBackbone:
         Args:
             empty: the empty sentence, ``(1, tokens, width)``, for guidance.
         """
-        rows = len(seeds)
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         pictures = self.pipeline(
-            **self._sentences(text, TextStates(*(None if t is None else t.expand(rows, *t.shape[1:]) for t in empty))),
+            **self._sentences(text, empty.repeated(len(seeds))),
             generator=generators,
             num_inference_steps=num_steps,
             guidance_scale=guidance_scale,

@@ -30,14 +30,16 @@ class MiniatureBase:
 
     def __init__(self, miniature: Miniature, faces: EncodedFaces, *, batch: int, weight: WeightName) -> None:
         """``weight``: how much each sample's velocity error counts, by its signal-to-noise ratio."""
-        self.miniature, self.faces, self.batch, self.weight = miniature, faces, batch, weight
+        self.miniature, self.faces, self.batch = miniature, faces, batch
+        self.weight: WeightName = weight
         self.module = nn.ModuleDict({"unet": miniature.unet, "text_encoder": miniature.text_encoder})
         self.frozen: Sequence[nn.Module] = ()
         self.schedule: DDPMScheduler = training_schedule()
 
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
         """The autoencoder is needed for sample pictures only."""
-        self.miniature.vae.to(device)
+        vae: nn.Module = self.miniature.vae
+        vae.to(device)
 
     def draw(self, step: int, rng: torch.Generator) -> Plan:
         """Pictures, timesteps and seeds of every row."""

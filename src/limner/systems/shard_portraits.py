@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -56,15 +55,18 @@ class ShardPortraits:
             InputError: the shards hold no training record.
         """
         self.index, self.form, self.tokenize = index, form, tokenize
+        self._area: Tensor | None = None
         self.people = index.people_in("train")
         if not self.people:
             raise InputError(f"{index.folder} holds no training records; make shards with more people")
 
-    @cached_property
+    @property
     def face_area(self) -> Tensor:
         """Read from all records, when first asked for."""
-        regions = (region_mask(self.index[n].labels, self.form.mask_region) for n in range(len(self.index)))
-        return torch.tensor([float(region.mean()) for region in regions])
+        if self._area is None:
+            regions = (region_mask(self.index[n].labels, self.form.mask_region) for n in range(len(self.index)))
+            self._area = torch.tensor([float(region.mean()) for region in regions])
+        return self._area
 
     def load(self, plan: Plan) -> Batch:
         targets = {number: self.index[number] for number in set(plan["record"].tolist())}

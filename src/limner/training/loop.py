@@ -7,6 +7,7 @@ resumed run draws what the unbroken one would have drawn.
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,7 +130,7 @@ class Run:
         """
         self.average.copy_to(self.module)
         if self.accelerator.distributed_type in SHARDED:
-            whole = self.accelerator.get_state_dict(self.model)
+            whole: dict[str, Any] = self.accelerator.get_state_dict(self.model)
             if self.writes:
                 prefix = "trained."
                 own = {key.removeprefix(prefix): value.cpu() for key, value in whole.items() if key.startswith(prefix)}

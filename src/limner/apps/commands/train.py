@@ -28,15 +28,18 @@ def train(
     """Train what a recipe says and write its weights to OUTPUT/model."""
     import torch
 
-    from limner.apps.assembly_training import read_recipe
-    from limner.apps.assembly_training import train as run_recipe
     from limner.apps.progress import training_bars
+    from limner.apps.quiet import quiet_libraries
+
+    with quiet_libraries():
+        from limner.apps.assembly_training import read_recipe
+        from limner.apps.assembly_training import train as run_recipe
 
     settings = read_recipe(recipe, set_ or [])
     if threads:
         torch.set_num_threads(threads)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate starts
-    with training_bars(hidden=not first) as bars:
+    with quiet_libraries(keep_bars=True), training_bars(hidden=not first) as bars:
         written = run_recipe(settings, shards, output, autoencoder, bars(""))
     if first:
         typer.echo(f"written: {written}")
