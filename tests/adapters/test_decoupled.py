@@ -1,5 +1,7 @@
 """Decoupled attention against its formula, and what the text attention reads in each order."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -23,7 +25,8 @@ def test_text_and_face_are_attended_apart_and_summed() -> None:
     adapter = DecoupledFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS)
     randomise(adapter, 3)
     site = adapter.sites[0]
-    attention, layer = backbone.get_submodule(f"{site.name}.attn2"), adapter.layers.get_submodule(site.name)
+    attention: Any = backbone.get_submodule(f"{site.name}.attn2")
+    layer = adapter.layers.get_submodule(site.name)
     assert isinstance(layer, DecoupledFaceAttention)
     seen: dict[str, Tensor] = {}
 

@@ -1,6 +1,7 @@
 """The report and its page."""
 
 import json
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -78,6 +79,21 @@ def test_the_page_is_one_file_with_pictures_and_no_scripts(comparison: Compariso
     assert "&lt;tag&gt; &amp; note" in text
     assert "no-fair" in text
     assert "generated-00000" in text
+
+
+def test_every_tag_is_closed(comparison: Comparison) -> None:
+    open_tags: list[str] = []
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "img"):
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    Checker().feed(page(report_of(comparison), {"generated": comparison.shown}, title="t"))
+    assert open_tags == []
 
 
 def test_a_value_is_told_with_its_interval() -> None:

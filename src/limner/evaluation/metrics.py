@@ -66,6 +66,8 @@ METRICS = (
         "share", "way to real pairs", "higher", share_of_the_way, ("to_other", "random_pairs", "real_pairs"),
         "0: as alike as strangers; 1: as alike as two photos of the person.",
     ),
+    _plain("random_pairs", "strangers", "", "Pictures against photos of others: the floor of this judge's Sim(GT)."),
+    _plain("real_pairs", "real pairs", "", "The reference against other photos of the person: the aim of Sim(GT)."),
     _plain("copy_paste", "copy-paste", "lower", "1: the reference was pasted; compare only where Sim(GT) is high."),
     _agreed("independent", "text, independent", "Share of asked traits seen by classifiers no training has seen."),
     _agreed("geometric", "text, geometric", "The same by mesh, parser and the classifier that wrote the captions."),

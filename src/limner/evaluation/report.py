@@ -109,9 +109,9 @@ def _bins_of(person: Person) -> dict[str, str]:
 def _bins(table: Table, labels: Sequence[Mapping[str, str]], seed: int) -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for binning in labels[0]:
-        own = np.array([row[binning] for row in labels])
+        own = [row[binning] for row in labels]
         for label in sorted(set(own)):
-            chosen = own == label
+            chosen = np.array([one == label for one in own])
             measured = measure_some(table, BINNED, chosen, seed=seed)
             found.setdefault(binning, {})[label] = {"people": int(chosen.sum()), **measured}
     return found
