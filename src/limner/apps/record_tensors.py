@@ -5,13 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 from limner.apps.bases import Base
 from limner.core.errors import ConfigError, InputError
-from limner.data.caching import Compute, cache_name
+from limner.data.caching import Compute, cache_name, stack_pictures
 from limner.data.record import FaceRecord
 
 LATENTS, TEXT, POOLED = "latents", "text", "pooled"
@@ -32,8 +31,11 @@ def latent_maker(base: Base, pixels: int = 0) -> tuple[str, Compute]:
     name = cache_name(LATENTS, [_folder(base) / "vae"], pixels=side)
 
     def compute(records: Sequence[FaceRecord]) -> list[np.ndarray]:
-        pictures = np.stack([cv2.resize(r.image, (side, side), interpolation=cv2.INTER_AREA) for r in records])
-        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(pipeline.device, pipeline.vae.dtype) / 127.5 - 1
+        batch = (
+            torch.from_numpy(stack_pictures(records, side)).permute(0, 3, 1, 2).to(pipeline.device, pipeline.vae.dtype)
+            / 127.5
+            - 1
+        )
         with torch.no_grad():
             encoded = pipeline.vae.encode(batch)
         latents = encoded.latent_dist.mode() if hasattr(encoded, "latent_dist") else encoded.latents

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 from safetensors.numpy import load, save
 
@@ -82,6 +83,11 @@ def cache_tensors(
         if (folder / CARD_NAME).exists():
             write_card(folder)
     return computed
+
+
+def stack_pictures(records: Sequence[FaceRecord], pixels: int) -> np.ndarray:
+    """The pictures at ``pixels`` a side, RGB uint8 ``(records, pixels, pixels, 3)``, as they are encoded."""
+    return np.stack([cv2.resize(one.image, (pixels, pixels), interpolation=cv2.INTER_AREA) for one in records])
 
 
 def cached_names(shard: Path) -> Iterator[set[str]]:

@@ -121,14 +121,15 @@ def record_of(sample: Sample, shard: Path) -> FaceRecord:
         ValueError, KeyError, TypeError, OSError: it is no record.
     """
     about = decode_facts(sample.parts[FACTS], shard)
-    arrays = {
+    arrays: dict[str, Any] = {
         "image": np.asarray(Image.open(io.BytesIO(sample.parts[PICTURE])).convert("RGB")),
         "labels": np.asarray(Image.open(io.BytesIO(sample.parts[LABELS]))),
         "landmarks": np.asarray(about["landmarks"], np.float32),
         "embeddings": {space: np.asarray(vector, np.float32) for space, vector in about["embeddings"].items()},
         "cached": load(sample.parts[CACHED]) if CACHED in sample.parts else {},
     }
-    return FaceRecord(**about | arrays | {"numbers": _NUMBERS.validate_python(about["numbers"])})
+    arrays["numbers"] = _NUMBERS.validate_python(about["numbers"])
+    return FaceRecord(**about | arrays)
 
 
 def facts_of(record: FaceRecord) -> dict[str, Any]:

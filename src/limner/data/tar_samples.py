@@ -125,7 +125,8 @@ def _grouped(file: BinaryIO, *, only: str | None = None) -> Iterator[tuple[Place
     key, start, end, endings, parts = "", 0, 0, set[str](), Parts()
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for member in tar:
-            tar.members = []  # tarfile would keep every header it has seen
+            # tarfile would keep every header it has seen; its stubs hide the list.
+            tar.members = []  # pyright: ignore[reportAttributeAccessIssue]
             name, _, ending = member.name.partition(".")
             if key and (name != key or ending in endings):
                 yield Place(key, start, end), parts

@@ -52,7 +52,8 @@ class StubMeasurer:
         person, shot, kind = (int(v) for v in image[2, 2])
         size = 10.0 if KINDS[kind] == "tiny" else 64.0
         landmarks = 64 + (LANDMARKS - 64) * size / 64
-        face = Face(((SIDE - size) / 2,) * 2 + (size, size), landmarks, float(person * 65536 + shot * 256 + kind))
+        corner = (SIDE - size) / 2
+        face = Face((corner, corner, size, size), landmarks, float(person * 65536 + shot * 256 + kind))
         return [face] * {"no face": 0, "two faces": 2}.get(KINDS[kind], 1)
 
     def measure_face(self, image: np.ndarray, face: Face) -> MeasuredFace | None:

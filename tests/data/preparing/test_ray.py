@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     pytest.importorskip("pyarrow")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{os.environ.get('PYTHONPATH', '')}")  # for the stubs
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.cluster_utils import Cluster
-
     small = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=small)
+    nodes = import_module("ray.cluster_utils").Cluster(initialize_head=True, head_node_args=small)
     nodes.add_node(**small)
     monkeypatch.setenv("RAY_ADDRESS", nodes.address)
     yield nodes
@@ -46,8 +45,7 @@ def test_two_nodes_make_the_same(cluster: Any, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(ray_pool, "JOBS_PER_DATASET", 12)  # photos come in two datasets
     prepare(photos, tmp_path / "ray", settings, open_ray_pool(maker(photos, settings)))
     assert files_of(tmp_path / "ray") == files_of(tmp_path / "here")
-    import ray
-
+    ray: Any = import_module("ray")
     assert not ray.is_initialized()
     ray.init(log_to_driver=False)
     assert len([node for node in ray.nodes() if node["Alive"]]) == 2
