@@ -118,6 +118,14 @@ def mean_over_processes(accelerator: Accelerator, numbers: dict[str, Tensor]) ->
     return dict(zip(numbers, stacked.tolist(), strict=True))
 
 
+def gathered(accelerator: Accelerator, model: nn.Module) -> dict[str, Tensor]:
+    """The trained weights from all processes, whole, on the CPU of the main one; ``model`` is a prepared
+    :class:`StepModule`."""
+    whole: dict[str, Any] = accelerator.get_state_dict(model)
+    own = [name for name in whole if name.startswith("trained.")]
+    return {name.removeprefix("trained."): whole[name].cpu() for name in own}
+
+
 class Trackers:
     """accelerate's trackers, started with the first number: a run without them loads nothing."""
 

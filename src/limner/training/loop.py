@@ -7,7 +7,6 @@ resumed run draws what the unbroken one would have drawn.
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from limner.training.engine import (
     StepModule,
     Trackers,
     compute_dtype,
+    gathered,
     make_accelerator,
     mean_over_processes,
     on_device,
@@ -130,11 +130,9 @@ class Run:
         """
         self.average.copy_to(self.module)
         if self.accelerator.distributed_type in SHARDED:
-            whole: dict[str, Any] = self.accelerator.get_state_dict(self.model)
+            whole = gathered(self.accelerator, self.model)
             if self.writes:
-                prefix = "trained."
-                own = {key.removeprefix(prefix): value.cpu() for key, value in whole.items() if key.startswith(prefix)}
-                self.module.load_state_dict(own, assign=True)
+                self.module.load_state_dict(whole, assign=True)
             return self.module
         return self.module.cpu()
 
