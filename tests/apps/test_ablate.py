@@ -12,6 +12,7 @@ from limner.core.checkpoint import read_header
 from limner.core.errors import CheckpointError, ConfigError, MissingExtraError
 from limner.identity.judge import JudgeRecognizer
 from tests.apps.evaluation_desk import FEW, save_runs, write_people, write_recipe
+from tests.apps.tiny_models import SPACE
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -64,6 +65,7 @@ def test_each_variant_is_what_it_says(output: Path) -> None:
         "no-fair": "fact",
         "decoupled": "decoupled",
     }
+    assert {header.recognizers[SPACE] for header in headers.values()} == {"encoder"}
     assert "increment = 0" in (folder_of(output, "no-fair") / "miniature-fact.toml").read_text()
 
 
