@@ -23,7 +23,9 @@ from limner.identity.recognition import GuideRecognizer
 SETS = ("glint-celebs", "celeba-wild", "london-set", "omi-synthetic-ids")
 MOST_PHOTOS = 500
 EDITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "jpeg 40": lambda image: cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1),
+    "jpeg 40": lambda image: np.asarray(
+        cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1)
+    ),
     "half size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
     "brighter": lambda image: np.clip(image * 1.2 + 8, 0, 255).astype(np.uint8),
     "2 % crop": lambda image: image[len(image) // 50 : -(len(image) // 50), len(image) // 50 : -(len(image) // 50)],

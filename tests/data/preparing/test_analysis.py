@@ -14,7 +14,7 @@ from limner.data.preparing.settings import AnalysisSettings
 from limner.data.record import PICTURE
 from tests.data.preparing.stubs import StubMeasurer, draw_photo
 
-SETTINGS = AnalysisSettings(source="test", pixels=64)
+SETTINGS = AnalysisSettings(source="test", pixels=64, framing=2.0)
 
 
 def analyse(root: Path, settings: AnalysisSettings = SETTINGS) -> Outcome:
@@ -43,7 +43,7 @@ def test_the_reasons(tmp_path: Path, kind: str, reason: Reason | None) -> None:
 
 def test_a_photo_that_would_have_to_be_enlarged_is_too_small(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", draw_photo(1, 1))
-    large = AnalysisSettings(source="test", pixels=257)
+    large = AnalysisSettings(source="test", pixels=257, framing=2.0)
     assert analyse(tmp_path, large).reason == Reason.TOO_SMALL
     assert analyse(tmp_path, large.model_copy(update={"pixels": 256})).reason is None
 

@@ -7,6 +7,7 @@ names the cluster; without it Ray uses this machine alone. Only this process wri
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
@@ -41,13 +42,12 @@ def _opened(ray: Any, make: WorkbenchMaker) -> Iterator[Pool]:
 
 def _import_ray() -> Any:
     try:
-        import ray
-        import ray.data
+        import_module("ray.data")
+        return import_module("ray")
     except ImportError as error:
         raise MissingExtraError(
             f"--ray needs Ray Data, which is not installed ({error}); install it with: pip install 'limner[ray]'"
         ) from error
-    return ray
 
 
 class _RayPool:
