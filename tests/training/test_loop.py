@@ -284,3 +284,20 @@ def test_the_state_is_readable_as_plain_tensors(unbroken: Run) -> None:
     state = torch.load(unbroken.folder / "state.pt", weights_only=True)
     assert state["step"] == SETTINGS.steps
     assert set(state) == {"step", "seconds", "window", "module", "optimizer", "average"}
+
+
+def test_clipping_can_be_switched_off_in_a_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("steps = 1\nlearning_rate = 0.1\n")
+    settings = LoopSettings.read(recipe, overrides=["clip_norm=inf", "trackers=[]"])
+    settings.write(recipe)
+    settings = LoopSettings.read(recipe)
+    assert settings.clip_norm == float("inf")
+    module = nn.Linear(1, 1, bias=False)
+
+    def loss(batch: Batch, step: int) -> dict[str, Tensor]:
+        return {"steep": 1000 * module.weight.sum()}
+
+    one = Run(tmp_path / "run", Task(module, loss), settings)
+    one.train()
+    assert one.optimizer.state_dict()["state"][0]["exp_avg"].item() == pytest.approx(100.0)
