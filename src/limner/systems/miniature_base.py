@@ -38,8 +38,7 @@ class MiniatureBase:
 
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
         """The autoencoder is needed for sample pictures only."""
-        vae: nn.Module = self.miniature.vae
-        vae.to(device)
+        self.miniature.vae.to(device)  # pyright: ignore[reportArgumentType] (diffusers wraps ``to``)
 
     def draw(self, step: int, rng: torch.Generator) -> Plan:
         """Pictures, timesteps and seeds of every row."""
