@@ -53,6 +53,7 @@ class EncoderRecipe(Config):
     system: Literal["miniature-encoder"]
     blends: PositiveInt
     batch: PositiveInt
+    patch: PositiveInt
     width: PositiveInt
     depth: PositiveInt
     heads: PositiveInt
@@ -120,7 +121,9 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
 def _train_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Report) -> Path:
     faces, aims = _taught_faces(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
     torch.manual_seed(recipe.training.seed)
-    sizes = ViTConfig(width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1])
+    sizes = ViTConfig(
+        patch=recipe.patch, width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1]
+    )
     encoder = FaceViT(sizes, head=MeanHead)
     run = Run(folder / "encoder", EncoderDistillation(encoder, faces, aims, batch=recipe.batch), recipe.training)
     run.train(progress=lambda step, numbers: report("encoder", step, recipe.training.steps, numbers))
