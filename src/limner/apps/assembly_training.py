@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from limner.core.checkpoint import quantize, save_checkpoint
@@ -33,7 +32,7 @@ from limner.identity.encoder import load_encoder, save_encoder
 from limner.identity.recognition import GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
 from limner.losses.denoising import WeightName
-from limner.systems.encoder_distillation import EncoderDistillation, teach
+from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
 from limner.systems.fact import Fact, FactConfig
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_batch import NoisyPictures
@@ -119,30 +118,34 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
 
 
 def _train_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Report) -> Path:
-    faces, aims = _taught_faces(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
+    lessons = _lessons(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
     torch.manual_seed(recipe.training.seed)
     sizes = ViTConfig(
-        patch=recipe.patch, width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1]
+        patch=recipe.patch,
+        width=recipe.width,
+        depth=recipe.depth,
+        heads=recipe.heads,
+        embedding=lessons.embeddings.shape[1],
     )
     encoder = FaceViT(sizes, head=MeanHead)
-    run = Run(folder / "encoder", EncoderDistillation(encoder, faces, aims, batch=recipe.batch), recipe.training)
+    distillation = EncoderDistillation(encoder, recipe.width, lessons, batch=recipe.batch)
+    run = Run(folder / "encoder", distillation, recipe.training)
     run.train(progress=lambda step, numbers: report("encoder", step, recipe.training.steps, numbers))
-    run.average.copy_to(encoder)
+    run.average.copy_to(distillation.module)
     target = folder / "model" / "encoder.safetensors"
     save_encoder(target, encoder, feature_space=ENCODER_SPACE, licence="miniature-encoder", eight_bit=True)
     return target
 
 
-def _taught_faces(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> tuple[Tensor, Tensor]:
+def _lessons(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> Lessons:
     """Blended faces and what the guide makes of them, made once."""
     if not cache.exists():
         crops = np.stack([align(r.image, r.landmarks).image for r in read_shards(shards) if r.split == "train"])
         made = blended_faces(crops, recipe.blends, recipe.training.seed)
-        aims = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
+        lessons = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
         with replacing(cache) as path:
-            save_file({"faces": torch.from_numpy(made).permute(0, 3, 1, 2).contiguous(), "aims": aims}, path)
-    tensors = load_file(cache)
-    return tensors["faces"], tensors["aims"]
+            save_file({name: getattr(lessons, name).contiguous() for name in ("faces", "embeddings", "maps")}, path)
+    return Lessons(**load_file(cache))
 
 
 def _train_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report) -> Path:
