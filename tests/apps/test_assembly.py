@@ -122,7 +122,9 @@ def test_pickled_weights_are_refused_before_anything_reads_them(no_network: list
 
 
 def test_a_wrong_adapter_file_is_refused(miniature_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"encoder\.safetensors holds weights of 'face-vit', expected a face adapter"):
+    with pytest.raises(
+        CheckpointError, match=r"encoder\.safetensors holds weights of 'face-vit', expected a face adapter"
+    ):
         assemble(miniature_folder, adapter=miniature_folder / "encoder.safetensors")
     torch.save({"a": torch.zeros(1)}, tmp_path / "pickle.pt")
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):

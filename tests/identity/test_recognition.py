@@ -100,3 +100,17 @@ def test_the_guide_knows_a_person_again(shared: Path, guide: GuideRecognizer):
     similarities = similarity(embeddings, embeddings[0])
     assert similarities[1] > 0.9
     assert similarities[2] < 0.35
+
+
+def test_the_maps_are_what_the_embedding_is_made_of(guide: GuideRecognizer):
+    """One face changed at the right only: the maps differ more there than at the left."""
+    image = np.full((112, 112, 3), 128, np.uint8)
+    changed = image.copy()
+    changed[:, 96:] = 255
+    faces = [AlignedFace(picture, np.eye(2, 3), "arcface-112") for picture in (image, changed)]
+    maps = guide.feature_maps(faces)
+    assert maps.shape == (2, 49, 128)
+    assert maps.dtype == np.float32
+    difference = np.abs(maps[1] - maps[0]).mean(axis=1).reshape(7, 7)
+    assert difference[:, 6].min() > 2 * difference[:, 0].max()
+    np.testing.assert_allclose(guide.feature_maps(faces[1:])[0], maps[1], atol=1e-4)

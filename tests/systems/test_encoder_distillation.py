@@ -13,22 +13,18 @@ from torch.nn import functional as F
 from limner.faces.face import AlignedFace
 from limner.identity.recognition import IdentityEmbedding
 from limner.identity.vit import FaceViT, ViTConfig
-from limner.systems.encoder_distillation import EncoderDistillation, teach
+from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
 from limner.training.loop import LoopSettings, Run
 from tests.systems.tiny import random, seeded
 
 SIZES = ViTConfig(patch=28, width=32, depth=1, heads=2, embedding=8)
 FACES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (24, 3, 4, 4)).astype(np.uint8))
 FACES = F.interpolate(FACES, size=(112, 112), mode="nearest")
-AIMS = F.normalize(random(24, 8, seed=3), dim=-1)
-
-
-def terms_of(task: EncoderDistillation) -> dict[str, Tensor]:
-    return task.loss(task.collate(task.draw(0, torch.Generator().manual_seed(0))), 0)
+LESSONS = Lessons(FACES, F.normalize(random(24, 8, seed=3), dim=-1), random(24, 16, 4, seed=4).half())
 
 
 class FakeTeacher:
-    """Says of a face its number, which is its first pixel."""
+    """Says of a face its number, which is its first pixel; sees it, and twice it, at each of two places."""
 
     template = "arcface-112"
 
@@ -41,48 +37,68 @@ class FakeTeacher:
         angles = np.array([face.image[0, 0, 0] for face in faces]) / 100
         return IdentityEmbedding.from_raw("test", np.stack([np.cos(angles), np.sin(angles)], axis=1))
 
+    def feature_maps(self, faces: Sequence[AlignedFace]) -> np.ndarray:
+        numbers = np.array([face.image[0, 0, 0] for face in faces], np.float32)
+        return np.stack([numbers, 2 * numbers], axis=1)[..., None]
+
 
 def test_the_teacher_is_asked_in_portions_and_in_order() -> None:
     faces = np.zeros((300, 112, 112, 3), np.uint8)
     faces[:, 0, 0, 0] = np.arange(300) % 250
     teacher: Any = FakeTeacher()
     done: list[int] = []
-    aims = teach(faces, teacher, progress=done.append)
+    lessons = teach(faces, teacher, progress=done.append)
     assert teacher.calls == [256, 44]
     assert done == [256, 300]
-    angles = torch.arange(300) % 250 / 100
-    torch.testing.assert_close(aims, torch.stack([angles.cos(), angles.sin()], dim=1))
+    numbers = torch.arange(300) % 250
+    torch.testing.assert_close(lessons.embeddings, torch.stack([(numbers / 100).cos(), (numbers / 100).sin()], dim=1))
+    assert torch.equal(lessons.faces[:, 0, 0, 0], numbers.to(torch.uint8))
+    maps = lessons.maps.float()
+    assert maps.shape == (300, 2, 1)
+    assert maps.mean().item() == pytest.approx(0, abs=1e-3)
+    assert maps.std().item() == pytest.approx(1, abs=1e-2)
+    # One shift and one stretch for both places.
+    torch.testing.assert_close(maps[:, 1] - maps[0, 1], 2 * (maps[:, 0] - maps[0, 0]), atol=5e-3, rtol=0)
 
 
-def test_both_terms_by_hand() -> None:
-    class Fixed(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return torch.tensor([[2.0, 0.0], [0.0, 3.0]])  # not normalised
+def terms_of(task: EncoderDistillation) -> dict[str, Tensor]:
+    return task.loss(task.collate(task.draw(0, torch.Generator().manual_seed(0))), 0)
 
-    encoder: Any = Fixed()
-    same = torch.tensor([[1.0, 0.0]])  # both drawn faces have this aim
-    terms = terms_of(EncoderDistillation(encoder, FACES[:1], same, batch=2))
+
+class Fixed(nn.Module):
+    """An encoder whose tokens are given; its head hands the first one on."""
+
+    def __init__(self, answers: Tensor) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def tokens(self, images: Tensor) -> Tensor:
+        return self.answers[: len(images)]
+
+    def head(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 0]
+
+
+def test_every_term_by_hand() -> None:
+    encoder: Any = Fixed(torch.tensor([[[2.0, 0.0]], [[0.0, 3.0]]]))  # not normalised
+    same = Lessons(FACES[:1], torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0]]]).half())  # both drawn faces are this
+    task = EncoderDistillation(encoder, 2, same, batch=2)
+    with torch.no_grad():
+        task.module["to_teacher"].weight.copy_(torch.tensor([[1.0, 1.0]]))
+        task.module["to_teacher"].bias.fill_(1.0)
+    terms = terms_of(task)
     assert terms["embedding"].item() == pytest.approx(0.5)  # cosines 1 and 0
     assert terms["relation"].item() == pytest.approx(0.5)  # two of four similarities are 0 and should be 1
-
-
-def test_a_perfect_pupil_has_no_loss() -> None:
-    class Perfect(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            chosen = [int((FACES.float() / 127.5 - 1 - image).abs().sum(dim=(1, 2, 3)).argmin()) for image in images]
-            return 7 * AIMS[chosen]
-
-    encoder: Any = Perfect()
-    for term in terms_of(EncoderDistillation(encoder, FACES, AIMS, batch=5)).values():
-        assert term.item() == pytest.approx(0, abs=1e-6)
+    assert terms["places"].item() == pytest.approx((2**2 + 1**2) / 2)  # read as 3 and 4, should be 5
 
 
 def test_training_brings_the_pupil_to_the_teacher(tmp_path: Path) -> None:
     encoder = seeded(lambda: FaceViT(SIZES))
-    task = EncoderDistillation(encoder, FACES, AIMS, batch=24)
-    settings = LoopSettings(steps=30, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=5)
+    task = EncoderDistillation(encoder, SIZES.width, LESSONS, batch=24)
+    settings = LoopSettings(steps=60, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=5)
     rows: list[dict[str, float]] = []
     Run(tmp_path, task, settings).train(progress=lambda step, means: rows.append(means))
     assert rows[-1]["embedding"] < 0.75 * rows[0]["embedding"]
     assert rows[-1]["relation"] < rows[0]["relation"]
+    assert rows[-1]["places"] < rows[0]["places"]
     assert all(value.isfinite().all() for value in encoder.state_dict().values())

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from limner.apps.training_progress import Report, run_through
@@ -37,7 +36,7 @@ from limner.losses.denoising import WeightName
 from limner.systems.adapter_files import trained_with
 from limner.systems.designs import AdapterDesign, new_system
 from limner.systems.encoded_portraits import EncodedPortraits, encode_references
-from limner.systems.encoder_distillation import EncoderDistillation, teach
+from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
 from limner.systems.miniature_base import MiniatureBase
@@ -55,6 +54,7 @@ class EncoderRecipe(Config):
     system: Literal["miniature-encoder"]
     blends: PositiveInt
     batch: PositiveInt
+    patch: PositiveInt
     width: PositiveInt
     depth: PositiveInt
     heads: PositiveInt
@@ -82,11 +82,17 @@ class FactRecipe(FactObjective):
 def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Report) -> Path:
     """Writes ``model/encoder.safetensors``."""
     with main_process_first():
-        faces, aims = _taught_faces(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
+        lessons = _lessons(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
     torch.manual_seed(recipe.training.seed)
-    sizes = ViTConfig(width=recipe.width, depth=recipe.depth, heads=recipe.heads, embedding=aims.shape[1])
+    sizes = ViTConfig(
+        patch=recipe.patch,
+        width=recipe.width,
+        depth=recipe.depth,
+        heads=recipe.heads,
+        embedding=lessons.embeddings.shape[1],
+    )
     encoder = FaceViT(sizes, head=MeanHead)
-    task = EncoderDistillation(encoder, faces, aims, batch=recipe.batch)
+    task = EncoderDistillation(encoder, recipe.width, lessons, batch=recipe.batch)
     run = run_through("encoder", folder, task, recipe.training, report)
     target = folder / "model" / "encoder.safetensors"
     if run.writes:
@@ -138,16 +144,15 @@ def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Pa
     return target
 
 
-def _taught_faces(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> tuple[Tensor, Tensor]:
+def _lessons(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> Lessons:
     """Blended faces and what the guide makes of them, made once."""
     if not cache.exists():
         crops = np.stack([align(r.image, r.landmarks).image for r in read_shards(shards) if r.split == "train"])
         made = blended_faces(crops, recipe.blends, recipe.training.seed)
-        aims = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
+        lessons = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
         with replacing(cache) as path:
-            save_file({"faces": torch.from_numpy(made).permute(0, 3, 1, 2).contiguous(), "aims": aims}, path)
-    tensors = load_file(cache)
-    return tensors["faces"], tensors["aims"]
+            save_file({name: getattr(lessons, name).contiguous() for name in ("faces", "embeddings", "maps")}, path)
+    return Lessons(**load_file(cache))
 
 
 def _tokenizer(recipe: BaseRecipe, faces: EncodedFaces, folder: Path) -> PreTrainedTokenizerFast:

@@ -7,6 +7,7 @@ spaces look alike and mean nothing to each other, so comparing them raises.
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -121,7 +122,8 @@ class GuideRecognizer(ArcFaceAligned):
 
     def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._network = cv2.dnn.readNetFromONNX(str(path or asset_path("faceplugin/fr_feature.onnx")))
+        self._path = str(path or asset_path("faceplugin/fr_feature.onnx"))
+        self._network = cv2.dnn.readNetFromONNX(self._path)
 
     def embed(self, faces: Sequence[AlignedFace]) -> IdentityEmbedding:
         images = stack_faces(faces, self.template, self.feature_space)
@@ -129,12 +131,34 @@ class GuideRecognizer(ArcFaceAligned):
         raw = [self._forward(images[start : start + self.faces_per_call]) for start in starts]
         return IdentityEmbedding.from_raw(self.feature_space, np.concatenate(raw))
 
+    def feature_maps(self, faces: Sequence[AlignedFace]) -> np.ndarray:
+        """What the network sees at each of 7 x 7 places before it sums up: float32 (faces, 49, 128), row by row."""
+        images = stack_faces(faces, self.template, self.feature_space)
+        starts = range(0, len(images), self.faces_per_call)
+        maps = [self._maps(images[start : start + self.faces_per_call]) for start in starts]
+        return np.concatenate(maps).reshape(len(images), 128, 49).transpose(0, 2, 1)
+
     def _forward(self, images: np.ndarray) -> np.ndarray:
-        # The network was trained on blue-green-red input; its last layer folds the batch into one row.
-        inputs = (images[..., ::-1].astype(np.float32) - 127.5) / 127.5
         with self._lock:
-            self._network.setInput(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+            self._network.setInput(_network_input(images))
+            # The last layer folds the batch into one row.
             return self._network.forward().reshape(len(images), -1).copy()
+
+    def _maps(self, images: np.ndarray) -> np.ndarray:
+        with self._lock:
+            self._inner_network.setInput(_network_input(images))
+            return self._inner_network.forward("onnx_node!Add_90").copy()
+
+    @cached_property
+    def _inner_network(self) -> cv2.dnn.Net:
+        # OpenCV 5's default engine gives no inner layer away.
+        return cv2.dnn.readNetFromONNX(self._path, engine=cv2.dnn.ENGINE_CLASSIC)
+
+
+def _network_input(images: np.ndarray) -> np.ndarray:
+    # The network was trained on blue-green-red input.
+    inputs = (images[..., ::-1].astype(np.float32) - 127.5) / 127.5
+    return np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
 
 
 def stack_faces(faces: Sequence[AlignedFace], template: str, space: str) -> np.ndarray:
