@@ -84,8 +84,8 @@ def test_every_term_by_hand() -> None:
     same = Lessons(FACES[:1], torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0]]]).half())  # both drawn faces are this
     task = EncoderDistillation(encoder, 2, same, batch=2)
     with torch.no_grad():
-        task.module["to_teacher"].weight.copy_(torch.tensor([[1.0, 1.0]]))
-        task.module["to_teacher"].bias.fill_(1.0)
+        task.to_teacher.weight.copy_(torch.tensor([[1.0, 1.0]]))
+        task.to_teacher.bias.fill_(1.0)
     terms = terms_of(task)
     assert terms["embedding"].item() == pytest.approx(0.5)  # cosines 1 and 0
     assert terms["relation"].item() == pytest.approx(0.5)  # two of four similarities are 0 and should be 1

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from limner.training.optimizer import MovingAverage, learning_rate_factor, parameter_groups
+from limner.core.errors import ConfigError
+from limner.training.optimizer import MovingAverage, learning_rate_factor, parameter_groups, set_learning_rate
+from limner.training.settings import LoopSettings
 
 
 def test_the_schedule_rises_holds_and_falls() -> None:
@@ -64,7 +66,26 @@ def test_the_average_keeps_only_what_is_trained_and_comes_back_from_its_state() 
 def test_matrices_decay_biases_norms_and_frozen_ones_do_not() -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.GroupNorm(1, 2), nn.Linear(3, 3))
     module[2].weight.requires_grad_(False)
-    decayed, spared = parameter_groups([module], weight_decay=0.1)
+    decayed, spared = parameter_groups(module, LoopSettings(steps=1, learning_rate=1, weight_decay=0.1))
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     assert decayed["params"] == [module[0].weight]
     assert spared["params"] == [module[0].bias, module[1].weight, module[1].bias, module[2].bias]
+
+
+def test_a_factor_finds_its_parameters_by_name_and_scales_their_learning_rate() -> None:
+    module = nn.ModuleDict({"gate": nn.Linear(2, 1), "rest": nn.Linear(2, 1)})
+    settings = LoopSettings(
+        steps=10, learning_rate=0.5, warmup_steps=0, decay_steps=0, learning_rate_factors={"gate.": 4}
+    )
+    optimizer = torch.optim.AdamW(parameter_groups(module, settings))
+    set_learning_rate(optimizer, settings, 0)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert {rates[id(p)] for p in module["gate"].parameters()} == {2.0}
+    assert {rates[id(p)] for p in module["rest"].parameters()} == {0.5}
+    assert len(rates) == 4
+
+
+def test_a_factor_for_nobody_is_refused() -> None:
+    settings = LoopSettings(steps=1, learning_rate=1, learning_rate_factors={"alfa": 2})
+    with pytest.raises(ConfigError, match="'alfa'"):
+        parameter_groups(nn.Linear(1, 1), settings)

@@ -67,8 +67,8 @@ class EncoderDistillation:
 
     def __init__(self, encoder: FaceViT, width: int, lessons: Lessons, *, batch: int) -> None:
         """``width``: of the encoder's tokens, of which there must be as many as places in ``lessons.maps``."""
-        to_teacher = nn.Linear(width, lessons.maps.shape[-1])
-        self.module = nn.ModuleDict({"encoder": encoder, "to_teacher": to_teacher})
+        self.encoder, self.to_teacher = encoder, nn.Linear(width, lessons.maps.shape[-1])
+        self.module = nn.ModuleDict({"encoder": encoder, "to_teacher": self.to_teacher})
         self.lessons, self.batch = lessons, batch
         self.frozen: Sequence[nn.Module] = ()
 
@@ -88,10 +88,10 @@ class EncoderDistillation:
         """``embedding``: 1 - cosine to the teacher's; ``relation``: similarities between faces, as the teacher has
         them, of the faces that one process sees at once; ``places``: squared error of each token's reading of the
         teacher's map."""
-        aims, encoder = batch["aims"], self.module["encoder"]
-        tokens = encoder.tokens(batch["faces"].float() / 127.5 - 1)
-        embeddings = F.normalize(encoder.head(tokens), dim=-1)
-        seen = self.module["to_teacher"](tokens)
+        aims = batch["aims"]
+        tokens = self.encoder.tokens(batch["faces"].float() / 127.5 - 1)
+        embeddings = F.normalize(self.encoder.head(tokens), dim=-1)
+        seen = self.to_teacher(tokens)
         return {
             "embedding": 1 - (embeddings * aims).sum(dim=-1).mean(),
             "relation": (embeddings @ embeddings.T - aims @ aims.T).square().mean(),

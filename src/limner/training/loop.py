@@ -64,7 +64,7 @@ class Run:
         self.share = Share(self.accelerator.process_index, self.accelerator.num_processes, settings.accumulate)
         rows = self.share.rows(trainable.draw(0, generator_of(settings.seed, 0)), 0)
         tell_deepspeed(self.accelerator, settings, rows=len(next(iter(rows.values()))))
-        groups = parameter_groups([self.module], settings.weight_decay)
+        groups = parameter_groups(self.module, settings)
         optimizer = torch.optim.AdamW(groups, settings.learning_rate, betas=(0.9, 0.99), fused=True)
         self.model, self.optimizer = self.accelerator.prepare(StepModule(trainable), optimizer)
         self.average = MovingAverage(self.module, settings.ema_decay)

@@ -1,12 +1,15 @@
 """Learning-rate schedule, moving average of trained weights, parameter groups."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from limner.core.errors import ConfigError
 from limner.training.settings import LoopSettings
 
 
@@ -29,15 +32,29 @@ def set_learning_rate(optimizer: Optimizer, settings: LoopSettings, step: int) -
         total_steps=settings.steps,
     )
     for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * factor
+        group["lr"] = settings.learning_rate * factor * group["factor"]
 
 
-def parameter_groups(modules: Iterable[nn.Module], weight_decay: float) -> list[dict[str, object]]:
-    """Decay matrices and filters, not biases, norms and gates; frozen parameters are left out."""
-    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+def parameter_groups(module: nn.Module, settings: LoopSettings) -> list[dict[str, Any]]:
+    """Decay matrices and filters, not biases, norms and gates; frozen parameters are left out.
+
+    Parameters that ``settings.learning_rate_factors`` names come in groups of their own.
+
+    Raises:
+        ConfigError: a factor is given for a name that no trained parameter holds.
+    """
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        decay = settings.weight_decay if parameter.ndim >= 2 else 0.0
+        factors = [factor for part, factor in settings.learning_rate_factors.items() if part in name]
+        groups.setdefault((decay, math.prod(factors)), []).append(parameter)
+    for part in settings.learning_rate_factors:
+        if not any(part in name for name, _ in named):
+            raise ConfigError(f"a learning rate factor is given for {part!r}, which no trained parameter's name holds")
     return [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for (decay, factor), parameters in sorted(groups.items(), key=lambda item: item[0], reverse=True)
     ]
 
 

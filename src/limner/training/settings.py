@@ -14,6 +14,7 @@ class LoopSettings(Config):
     Attributes:
         steps: optimizer steps; a finished run goes on when this is raised.
         learning_rate: its highest value.
+        learning_rate_factors: multiply it for parameters whose name holds the key, such as ``alpha`` for gates.
         warmup_steps: steps of the linear rise to it.
         decay_steps: last steps, in which it falls linearly to 0; 0 for none.
         weight_decay: of matrices and filters; biases, norms and gates are spared.
@@ -35,6 +36,7 @@ class LoopSettings(Config):
 
     steps: PositiveInt
     learning_rate: PositiveFloat
+    learning_rate_factors: Mapping[str, PositiveFloat] = Field(default_factory=dict)
     warmup_steps: NonNegativeInt = 200
     decay_steps: NonNegativeInt = 1000
     weight_decay: NonNegativeFloat = 0.01
