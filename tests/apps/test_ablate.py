@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from limner.apps.ablation import VARIANTS, chosen_variants, ground_of
+from limner.apps.ablation import VARIANTS, Variant, chosen_variants, ground_of
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
+from limner.apps.training_miniature import FactRecipe
 from limner.core.checkpoint import read_header
 from limner.core.errors import CheckpointError, ConfigError, MissingExtraError
+from limner.diffusion.miniature import MiniatureConfig, build_unet
 from limner.identity.judge import JudgeRecognizer
+from limner.systems.designs import new_system
+from limner.training.optimizer import parameter_groups
 from tests.apps.evaluation_desk import FEW, save_runs, write_people, write_recipe
 from tests.apps.tiny_models import SPACE
 
@@ -88,6 +92,15 @@ def test_every_variant_is_a_change_of_the_real_recipe() -> None:
     recipes = [read_recipe(RECIPES / "miniature-fact.toml", list(variant.overrides)) for variant in VARIANTS]
     prints = {recipe.fingerprint() for recipe in recipes}
     assert len(prints) == len(VARIANTS) == 7
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_the_real_recipe_suits_every_variants_parameters(variant: Variant) -> None:
+    recipe = read_recipe(RECIPES / "miniature-fact.toml", list(variant.overrides))
+    assert isinstance(recipe, FactRecipe)
+    unet = build_unet(MiniatureConfig(pixels=64, channels=(32, 64), text_width=256))
+    system = new_system(unet, recipe.fact)
+    assert parameter_groups(system, recipe.training)
 
 
 def test_variants_by_name() -> None:

@@ -46,7 +46,11 @@ VARIANTS = (
     ),
     Variant("global-tokens", ("fact.tokens=global",), "one mean vector of the face instead of its patches"),
     Variant("parallel-seam", ("fact.order=parallel",), "the text attention does not read what the face added"),
-    Variant("decoupled", ("fact.design=decoupled",), "the rival: decoupled attention to one global vector"),
+    Variant(
+        "decoupled",
+        ("fact.design=decoupled", "training.learning_rate_factors={}"),  # it has no gates
+        "the rival: decoupled attention to one global vector",
+    ),
 )
 
 

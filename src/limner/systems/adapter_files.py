@@ -1,37 +1,84 @@
 """What the files of all face adapters have in common: a config, the blocks they enter, and what refuses a wrong one."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 from torch import nn
 
 from limner.adapters.seam import Blocks, Site, describe, find_sites
-from limner.core.checkpoint import Header
+from limner.core.checkpoint import Header, load_checkpoint, load_into
 from limner.core.config import Config
 from limner.core.errors import AdapterError, CheckpointError, FeatureSpaceError
 
-Settings = TypeVar("Settings", bound=Config)
+
+class AdapterConfig(Config):
+    """What a face adapter is made for.
+
+    Attributes:
+        backbone: name of the frozen generator, for people.
+        feature_space: recogniser, weights and template whose patch tokens it reads.
+        template: alignment template of the faces.
+        licence: name of a licence record, or the terms in words.
+        blocks: "all", or "first" for the first transformer block of each stack.
+    """
+
+    backbone: str
+    feature_space: str
+    template: str
+    licence: str
+    blocks: Blocks = "all"
+
+
+Settings = TypeVar("Settings", bound=AdapterConfig)
+System = TypeVar("System", bound=nn.Module)
 
 
 class _Sites(Config):
     sites: list[tuple[str, int, int]]
 
 
-def listed(sites: Sequence[Site]) -> JsonValue:
-    """Sites as a header holds them."""
-    return [[site.name, site.channels, site.heads] for site in sites]
+def adapter_header(system: str, version: str, config: AdapterConfig, sites: Sequence[Site]) -> Header:
+    """What a file of an adapter's weights says about itself."""
+    listed: JsonValue = [[site.name, site.channels, site.heads] for site in sites]
+    return Header(
+        system=system,
+        version=version,
+        backbone=config.backbone,
+        feature_space=config.feature_space,
+        template=config.template,
+        licence=config.licence,
+        config={system: config.model_dump(mode="json"), "sites": listed},
+    )
 
 
-def read_adapter_header(
-    header: Header, kind: type[Settings], path: str | os.PathLike[str], *, key: str, version: str
-) -> tuple[Settings, list[Site]]:
-    """The config, under ``key``, and the sites of a header.
+def load_adapter(
+    path: str | os.PathLike[str],
+    backbone: nn.Module,
+    kind: type[Settings],
+    build: Callable[[Settings, Sequence[Site]], System],
+    *,
+    system: str,
+    version: str,
+) -> System:
+    """Read an adapter for this backbone, in eval mode.
 
     Raises:
-        CheckpointError: the layout is of another version, or one of the two is missing or malformed.
+        CheckpointError: the file is missing, broken, of another system or incomplete.
+        AdapterError: it was made for another backbone.
     """
+    tensors, header = load_checkpoint(path, expect_system=system)
+    config, sites = _read_header(header, kind, path, key=system, version=version)
+    _require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
+    adapter = build(config, sites)
+    load_into(adapter, tensors, path)
+    return adapter.eval()
+
+
+def _read_header(
+    header: Header, kind: type[Settings], path: str | os.PathLike[str], *, key: str, version: str
+) -> tuple[Settings, list[Site]]:
     if header.version != version:
         raise CheckpointError(
             f"{path} is written in layout {header.version}, this Limner reads {version}; update the older of the two"
@@ -44,14 +91,9 @@ def read_adapter_header(
     return config, [Site(*site) for site in sites]
 
 
-def require_backbone(
+def _require_backbone(
     sites: Sequence[Site], backbone: nn.Module, path: str | os.PathLike[str], *, made_for: str, blocks: Blocks
 ) -> None:
-    """Refuse a backbone whose blocks are not exactly these.
-
-    Raises:
-        AdapterError: they are others.
-    """
     present = find_sites(backbone, blocks=blocks)
     if list(sites) != present:
         raise AdapterError(

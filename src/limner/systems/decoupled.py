@@ -15,18 +15,17 @@ from torch import Tensor, nn
 from limner.adapters.condition import WHOLE_RUN
 from limner.adapters.decoupled import DecoupledFaceAdapter
 from limner.adapters.projectors import EmbeddingProjector, pooled
-from limner.adapters.seam import Blocks, Site, find_sites
-from limner.core.checkpoint import Header, load_checkpoint, load_into, save_checkpoint
-from limner.core.config import Config
-from limner.systems.adapter_files import listed, read_adapter_header, require_backbone, require_same_space
+from limner.adapters.seam import Site, find_sites
+from limner.core.checkpoint import Header, save_checkpoint
+from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
 from limner.systems.fact import FaceGuidance
 
 SYSTEM = "decoupled"
 VERSION = "1"
 
 
-class DecoupledConfig(Config):
-    """What a decoupled adapter is made for; see :class:`limner.systems.fact.FactConfig`.
+class DecoupledConfig(AdapterConfig):
+    """What a decoupled adapter is made for and of.
 
     Attributes:
         num_tokens: face tokens made of one photo, 4 as in IP-Adapter.
@@ -34,11 +33,6 @@ class DecoupledConfig(Config):
         context_width: width of the face tokens.
     """
 
-    backbone: str
-    feature_space: str
-    template: str
-    licence: str
-    blocks: Blocks = "all"
     num_tokens: PositiveInt = 4
     feature_width: PositiveInt = 512
     context_width: PositiveInt = 768
@@ -114,22 +108,8 @@ class Decoupled(nn.Module):
             CheckpointError: the file is missing, broken, of another system or incomplete.
             AdapterError: it was made for another backbone.
         """
-        tensors, header = load_checkpoint(path, expect_system=SYSTEM)
-        config, sites = read_adapter_header(header, DecoupledConfig, path, key=SYSTEM, version=VERSION)
-        require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
-        decoupled = cls(config, sites)
-        load_into(decoupled, tensors, path)
-        return decoupled.eval()
+        return load_adapter(path, backbone, DecoupledConfig, cls, system=SYSTEM, version=VERSION)
 
     def header(self) -> Header:
         """What a file of these weights says about itself."""
-        config = self.config
-        return Header(
-            system=SYSTEM,
-            version=VERSION,
-            backbone=config.backbone,
-            feature_space=config.feature_space,
-            template=config.template,
-            licence=config.licence,
-            config={SYSTEM: config.model_dump(mode="json"), "sites": listed(self.adapter.sites)},
-        )
+        return adapter_header(SYSTEM, VERSION, self.config, self.adapter.sites)

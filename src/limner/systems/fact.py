@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from limner.adapters.adapter import GatedFaceAdapter, Order
 from limner.adapters.condition import WHOLE_RUN
 from limner.adapters.projectors import Resampler, ResamplerConfig, pooled
-from limner.adapters.seam import Blocks, Site, find_sites
-from limner.core.checkpoint import Header, load_checkpoint, load_into, save_checkpoint
-from limner.core.config import Config
-from limner.systems.adapter_files import listed, read_adapter_header, require_backbone, require_same_space
+from limner.adapters.seam import Site, find_sites
+from limner.core.checkpoint import Header, save_checkpoint
+from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
 
 SYSTEM = "fact"
 VERSION = "1"
@@ -26,27 +25,17 @@ VERSION = "1"
 FaceGuidance = Literal["shared", "dropped"]
 
 
-class FactConfig(Config):
-    """What a FACT model is made for.
+class FactConfig(AdapterConfig):
+    """What a FACT model is made for and of.
 
     Attributes:
-        backbone: name of the frozen generator, for people.
-        feature_space: recogniser, weights and template whose patch tokens it reads.
-        template: alignment template of the faces.
-        licence: name of a licence record, or the terms in words.
         num_patches: patch tokens of one photo.
-        blocks: "all", or "first" for the first transformer block of each stack.
         order: "sequential", FACT's, or "parallel" to the block's text attention.
         tokens: "patches", FACT's, or "global": the mean of a photo's patch tokens, one per photo.
         resampler: sizes of the projector; its ``context_width`` is what the adapter reads.
     """
 
-    backbone: str
-    feature_space: str
-    template: str
-    licence: str
     num_patches: PositiveInt = 144
-    blocks: Blocks = "all"
     order: Order = "sequential"
     tokens: Literal["patches", "global"] = "patches"
     resampler: ResamplerConfig = ResamplerConfig()
@@ -131,22 +120,8 @@ class Fact(nn.Module):
             CheckpointError: the file is missing, broken, of another system or incomplete.
             AdapterError: it was made for another backbone.
         """
-        tensors, header = load_checkpoint(path, expect_system=SYSTEM)
-        config, sites = read_adapter_header(header, FactConfig, path, key=SYSTEM, version=VERSION)
-        require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
-        fact = cls(config, sites)
-        load_into(fact, tensors, path)
-        return fact.eval()
+        return load_adapter(path, backbone, FactConfig, cls, system=SYSTEM, version=VERSION)
 
     def header(self) -> Header:
         """What a file of these weights says about itself."""
-        config = self.config
-        return Header(
-            system=SYSTEM,
-            version=VERSION,
-            backbone=config.backbone,
-            feature_space=config.feature_space,
-            template=config.template,
-            licence=config.licence,
-            config={SYSTEM: config.model_dump(mode="json"), "sites": listed(self.adapter.sites)},
-        )
+        return adapter_header(SYSTEM, VERSION, self.config, self.adapter.sites)
