@@ -78,7 +78,15 @@ num_layers = 1
 num_heads = 2
 head_width = 4
 num_tokens = 3
-context_width = 10
+context_width = 12
+
+[projector]
+batch = 2
+
+[projector.training]
+steps = 1
+learning_rate = 1e-3
+trackers = []
 
 [training]
 steps = 2

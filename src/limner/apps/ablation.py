@@ -48,7 +48,7 @@ VARIANTS = (
     Variant("parallel-seam", ("fact.order=parallel",), "the text attention does not read what the face added"),
     Variant(
         "decoupled",
-        ("fact.design=decoupled", "training.learning_rate_factors={}"),  # it has no gates
+        ("fact.design=decoupled", "training.learning_rate_factors={projector=0.2}"),  # it has no gates
         "the rival: decoupled attention to one global vector",
     ),
 )

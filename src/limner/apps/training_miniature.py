@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -41,6 +41,7 @@ from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
+from limner.systems.projector_lesson import ProjectorLesson
 from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
 
@@ -71,11 +72,25 @@ class BaseRecipe(Config):
     training: LoopSettings
 
 
+class LessonRecipe(Config):
+    """Teach the adapter's projector before the adapter.
+
+    Attributes:
+        batch: faces of a step.
+        other_picture_probability: of a face that draws another picture of its person instead of its own.
+    """
+
+    batch: PositiveInt
+    other_picture_probability: float = Field(default=0.5, ge=0, le=1)
+    training: LoopSettings
+
+
 class FactRecipe(FactObjective):
     """Train an adapter on the frozen base."""
 
     system: Literal["miniature-fact"]
     fact: AdapterDesign
+    projector: LessonRecipe
     training: LoopSettings
 
 
@@ -136,6 +151,16 @@ def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Pa
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
     portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
+    lesson = ProjectorLesson(
+        system,
+        portraits,
+        token_width=recipe.fact.resampler.context_width,
+        latent_shape=backbone.latent_shape,
+        batch=recipe.projector.batch,
+        pairing=recipe.pairing,
+        other_picture_probability=recipe.projector.other_picture_probability,
+    )
+    run_through("projector", folder, lesson, recipe.projector.training, report)
     task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps)
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"

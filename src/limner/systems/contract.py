@@ -129,6 +129,11 @@ class FaceAdapterSystem(Protocol):
     def adapter(self) -> FaceAdapter: ...
 
     @property
+    def projector(self) -> nn.Module:
+        """The part that makes face tokens of features."""
+        ...
+
+    @property
     def null_tokens(self) -> Tensor:
         """The tokens of "no face", ``(1, tokens, context_width)``."""
         ...

@@ -62,6 +62,11 @@ class Fact(nn.Module):
         """
         return cls(config, find_sites(backbone, blocks=config.blocks))
 
+    @property
+    def projector(self) -> nn.Module:
+        """The part that makes face tokens of features."""
+        return self.resampler
+
     def face_tokens(self, face_features: Tensor) -> Tensor:
         """``(batch, photos, patches, width)`` -> ``(batch, photos * num_tokens, context_width)``; rows are people."""
         return self.resampler(pooled(face_features) if self.config.tokens == "global" else face_features)
