@@ -22,7 +22,9 @@ portrait: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
+# Ray is only asked for here: nothing that is tested at every change needs it.
 test-all: $(READY)
+	$(INSTALL) -e '.[dev,ray]'
 	$(BIN)/python -m pytest
 
 lint: $(READY)
