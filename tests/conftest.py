@@ -13,3 +13,17 @@ def shared() -> Path:
     if not (SHARED / "golden").is_dir():
         pytest.skip("needs ../shared")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def features_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the evaluation's feature network, random ones."""
+    import torch
+
+    from limner.evaluation.feature_network import EfficientNetLite0
+
+    path = tmp_path_factory.mktemp("features") / "network.pth"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        torch.save(EfficientNetLite0().state_dict(), path)
+    return path

@@ -1,13 +1,32 @@
 """A miniature that fits a test, and the packaged portrait of a person who does not exist."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from limner.apps.cli import main
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
 from limner.identity.identity import Identity
 from tests.apps.tiny_models import save_tiny_miniature
+
+Exits = Callable[..., tuple[int, str, str]]
+"""What a command line ends with: exit code, standard output, standard error."""
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Exits:
+    """Run ``limner`` with arguments."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        output, errors = capsys.readouterr()
+        return int(stopped.value.code or 0), output, errors
+
+    return run_command
 
 
 @pytest.fixture(scope="session")

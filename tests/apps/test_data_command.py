@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from limner.apps import cli
 from limner.core.errors import MissingExtraError
 from limner.data.measuring import PictureMeasurer
 from limner.data.record import read_shards
+from tests.apps.conftest import Exits
 from tests.data.examples import FakeGenerator, directions, measured, picture
-
-Exits = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Exits:
-    monkeypatch.setenv("COLUMNS", "200")
+def run(command: Exits, monkeypatch: pytest.MonkeyPatch) -> Exits:
     # The optional package need not be installed for these tests.
     monkeypatch.setattr(PictureMeasurer, "require_packages", lambda self: None)
     monkeypatch.setattr(PictureMeasurer, "measure", lambda self, image: measured())
-
-    def run_command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main(["data", *map(str, arguments)])
-        output, errors = capsys.readouterr()
-        return int(stopped.value.code or 0), output, errors
-
-    return run_command
+    return partial(command, "data")
 
 
 @pytest.fixture

@@ -1,29 +1,19 @@
 """``limner data prepare`` and its kin refuse what cannot work before any work, in one line."""
 
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from limner.apps import cli
 from limner.core.images import write_png
+from tests.apps.conftest import Exits
 from tests.data.examples import picture, record
-
-Exits = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Exits:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run_command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main(["data", *map(str, arguments)])
-        output, errors = capsys.readouterr()
-        return int(stopped.value.code or 0), output, errors
-
-    return run_command
+def run(command: Exits) -> Exits:
+    return partial(command, "data")
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from limner.apps.cli import main
 from limner.apps.evaluation_methods import methods_named
 from limner.core.errors import ConfigError, MissingExtraError
-from limner.evaluation.feature_network import EfficientNetLite0
 from limner.evaluation.measuring import Instruments
 from limner.identity.judge import JudgeRecognizer
 from limner.identity.recognition import GUIDE_SPACE, JUDGE_SPACE
@@ -47,20 +45,22 @@ def rival(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("features") / "network.pth"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        torch.save(EfficientNetLite0().state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def output(
-    miniature_folder: Path, shards: Path, rival: Path, network: Path, tmp_path_factory: pytest.TempPathFactory
+    miniature_folder: Path,
+    shards: Path,
+    rival: Path,
+    features_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
-    methods = ["--methods", f"fact,rival={rival}", "--model", str(miniature_folder), "--features", str(network)]
+    methods = [
+        "--methods",
+        f"fact,rival={rival}",
+        "--model",
+        str(miniature_folder),
+        "--features",
+        str(features_file),
+    ]
     assert run(*methods, "--shards", str(shards), "-o", str(folder), *FEW) == 0
     return folder
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +11,29 @@ import pytest
 import torch
 
 from limner.apps import bases, portrait_job
-from limner.apps.cli import main
 from limner.core.assets import asset_path
 from limner.core.images import read_image, write_png
 from limner.identity.identity import Identity
+from tests.apps.conftest import Exits
 from tests.apps.tiny_models import tiny_fact
 from tests.contracts.backbones import sd15
 
-Run = Callable[..., tuple[int, str, str]]
 PROMPT = "a photo of a person, smiling"
 EXAMPLE = asset_path("example/person.jpg")
 
 
 @pytest.fixture
-def run(
-    miniature_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Run ``limner portrait`` on the tiny model; gives exit code, standard output and standard error."""
+def run(command: Exits, miniature_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Exits:
+    """Run ``limner portrait`` on the tiny model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run_portrait(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stopped:
-            main(["portrait", "--model", str(miniature_folder), "--device", "cpu", "--steps", "2", *arguments])
-        output, errors = capsys.readouterr()
-        return int(stopped.value.code or 0), output, errors
-
-    return run_portrait
+    return partial(command, "portrait", "--model", miniature_folder, "--device", "cpu", "--steps", "2")
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix == ".png"}
 
 
-def test_portraits_of_a_photo(run: Run, miniature_folder: Path) -> None:
+def test_portraits_of_a_photo(run: Exits, miniature_folder: Path) -> None:
     code, output, errors = run("--face", str(EXAMPLE), PROMPT, "--count", "2", "--seed", "7", "-o", "new/out")
     assert (code, errors.strip()) == (0, "")
     folder = Path("new/out")
@@ -69,7 +59,7 @@ def test_portraits_of_a_photo(run: Run, miniature_folder: Path) -> None:
     assert set(record["versions"]) == {"python", "limner", "torch", "diffusers", "transformers", "numpy"}
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run: Run) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run: Exits) -> None:
     for folder, seed in (("a", "7"), ("b", "7"), ("c", "8")):
         assert run("--face", str(EXAMPLE), PROMPT, "--count", "2", "--seed", seed, "-o", folder)[0] == 0
     first, again, other = (bytes_of(Path(folder)) for folder in "abc")
@@ -79,14 +69,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(run: Run) -> 
     assert first["portrait-7.png"] != other["portrait-8.png"]
 
 
-def test_without_a_face_the_example_person_is_drawn_and_named(run: Run) -> None:
+def test_without_a_face_the_example_person_is_drawn_and_named(run: Exits) -> None:
     code, _, errors = run(PROMPT, "--count", "1")
     assert code == 0
     assert "the packaged example person, who does not exist" in errors
     assert json.loads(Path("out/portrait.json").read_text())["references"] == ["person.jpg"]
 
 
-def test_a_card_stands_for_the_photo(run: Run, person: Identity) -> None:
+def test_a_card_stands_for_the_photo(run: Exits, person: Identity) -> None:
     person.save("me.identity.safetensors")
     assert run("--face", "me.identity.safetensors", PROMPT, "--count", "1", "-o", "card")[0] == 0
     assert run("--face", str(EXAMPLE), PROMPT, "--count", "1", "-o", "photo")[0] == 0
@@ -99,7 +89,7 @@ def test_a_card_stands_for_the_photo(run: Run, person: Identity) -> None:
     assert (code, "give it alone" in errors) == (2, True)
 
 
-def test_several_photos_and_the_choice_of_a_face(run: Run) -> None:
+def test_several_photos_and_the_choice_of_a_face(run: Exits) -> None:
     small = read_image(EXAMPLE)[::3, ::3]
     write_png("two.png", np.hstack([small, small]))
     code, _, _ = run("--face", "two.png", "--face", str(EXAMPLE), "--face-index", "1", "--face-index", "0", PROMPT)
@@ -110,7 +100,7 @@ def test_several_photos_and_the_choice_of_a_face(run: Run) -> None:
     assert run("--face", "two.png", "--face", "two.png", "--face-index", "0", PROMPT)[0] == 0
 
 
-def test_other_files_in_the_folder_stay(run: Run) -> None:
+def test_other_files_in_the_folder_stay(run: Exits) -> None:
     Path("out").mkdir()
     Path("out/notes.txt").write_text("mine")
     assert run(PROMPT, "--count", "1", "--scale", "0")[0] == 0
@@ -139,7 +129,7 @@ def _wall(path: Path) -> None:
     ],
 )
 def test_a_photo_that_cannot_serve_is_refused_and_nothing_is_written(
-    run: Run, spoil: Callable[[Path], object], message: str
+    run: Exits, spoil: Callable[[Path], object], message: str
 ) -> None:
     spoil(Path("me.jpg"))
     code, output, errors = run("--face", "me.jpg", PROMPT, "-o", "new")
@@ -149,7 +139,7 @@ def test_a_photo_that_cannot_serve_is_refused_and_nothing_is_written(
     assert not Path("new").exists()
 
 
-def test_an_unreadable_photo_does_not_cost_the_opening_of_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_photo_does_not_cost_the_opening_of_a_model(run: Exits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limner.apps.studio.Studio.open", lambda *_, **__: pytest.fail("the model was opened"))
     code, _, errors = run("--face", str(EXAMPLE), "--face", "none.jpg", PROMPT)
     assert (code, "none.jpg: there is no such file" in errors) == (2, True)
@@ -172,14 +162,14 @@ def test_an_unreadable_photo_does_not_cost_the_opening_of_a_model(run: Run, monk
         ([PROMPT, "--face", "none.safetensors"], "none.safetensors: there is no such file"),
     ],
 )
-def test_bad_requests_exit_with_2_and_write_nothing(run: Run, arguments: list[str], message: str) -> None:
+def test_bad_requests_exit_with_2_and_write_nothing(run: Exits, arguments: list[str], message: str) -> None:
     code, _, errors = run(*arguments)
     assert code == 2
     assert message in errors
     assert not Path("out").exists()
 
 
-def test_wrong_adapters_exit_with_2(run: Run, miniature_folder: Path) -> None:
+def test_wrong_adapters_exit_with_2(run: Exits, miniature_folder: Path) -> None:
     code, _, errors = run(PROMPT, "--adapter", str(miniature_folder / "encoder.safetensors"))
     assert (code, "expected a face adapter" in errors.replace("\n", " ")) == (2, True)
     tiny_fact(sd15()).save("other.safetensors")
@@ -190,14 +180,14 @@ def test_wrong_adapters_exit_with_2(run: Run, miniature_folder: Path) -> None:
     assert (code, "not a whole safetensors file" in errors) == (2, True)
 
 
-def test_missing_weights_exit_with_2(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_exit_with_2(run: Exits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bases, "WEIGHTS", tmp_path)
     code, _, errors = run(PROMPT, "--model", "miniature")
     assert (code, "embedded model is missing" in errors) == (2, True)
 
 
 def test_commercial_use_is_refused_with_the_chain_before_anything_is_drawn(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Exits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.apps.studio.Studio.draw", lambda *_, **__: pytest.fail("something was drawn"))
     code, _, errors = run(PROMPT, "--commercial")
@@ -206,7 +196,9 @@ def test_commercial_use_is_refused_with_the_chain_before_anything_is_drawn(
     assert not Path("out").exists()
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    run: Exits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("file").touch()
     monkeypatch.setattr("limner.apps.studio.Studio.open", lambda *_, **__: pytest.fail("the model was opened"))
     for folder in ("file", "file/below"):
@@ -214,7 +206,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(run: Run, m
         assert (code, "choose a folder you may write to" in errors) == (2, True)
 
 
-def test_a_run_that_breaks_leaves_the_folder_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_breaks_leaves_the_folder_as_it_was(run: Exits, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(PROMPT, "--count", "1")[0] == 0
     before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
 
@@ -227,7 +219,7 @@ def test_a_run_that_breaks_leaves_the_folder_as_it_was(run: Run, monkeypatch: py
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
 
 
-def test_an_identity_made_for_another_model_is_refused(run: Run, person: Identity) -> None:
+def test_an_identity_made_for_another_model_is_refused(run: Exits, person: Identity) -> None:
     space = "mobilefacenet-faceplugin-arcface112"
     Identity({space: person.features[space]}, person.quality, person.pose).save("me.safetensors")
     code, _, errors = run("--face", "me.safetensors", PROMPT)

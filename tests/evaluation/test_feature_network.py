@@ -18,17 +18,8 @@ from limner.evaluation.feature_network import (
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("features") / "network.pth"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        torch.save(EfficientNetLite0().state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def network(weights: Path) -> FeatureNetwork:
-    return FeatureNetwork(weights)
+def network(features_file: Path) -> FeatureNetwork:
+    return FeatureNetwork(features_file)
 
 
 def noise(seed: int, side: int = 40) -> np.ndarray:
