@@ -35,7 +35,7 @@ def test_a_folder_and_the_packaged_miniature_are_opened_by_the_same_code(
     monkeypatch.setattr(bases, "WEIGHTS", tmp_path)
     for name in ("miniature", miniature_folder):
         opened = assemble(name, device="cpu")
-        assert (opened.base.kind, opened.base.guidance_scale) == ("miniature", 3.0)
+        assert (opened.base.kind, opened.base.guidance_scale) == ("miniature", 2.0)
         assert opened.adapter is not None
         assert opened.adapter.encoder_path is not None
         assert opened.licences == ("miniature-base", "taef2", "miniature-adapter", "miniature-encoder")

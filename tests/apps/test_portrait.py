@@ -46,7 +46,7 @@ def test_portraits_of_a_photo(run: Exits, miniature_folder: Path) -> None:
     record = json.loads((folder / "portrait.json").read_text())
     assert record["settings"]["prompt"] == PROMPT
     assert record["settings"]["num_steps"] == 2
-    assert record["settings"]["guidance_scale"] == 3.0
+    assert record["settings"]["guidance_scale"] == 2.0
     assert record["pictures"][1] == {"file": "portrait-8.png", "seed": 8, "identity_similarity": None}
     assert record["references"] == ["person.jpg"]
     assert record["recognizer"] == {"feature_space": "mobilefacenet-faceplugin-arcface112", "role": "guide"}

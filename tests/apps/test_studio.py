@@ -49,7 +49,7 @@ def test_portraits(studio: Studio, person: Identity) -> None:
         assert portrait.image.shape == (64, 64, 3)
         assert portrait.image.dtype == np.uint8
         assert portrait.similarity is None  # random weights draw no face
-        assert portrait.settings.guidance_scale == 3.0
+        assert portrait.settings.guidance_scale == 2.0
         assert (portrait.settings.height, portrait.settings.width) == (64, 64)
     assert far(portraits[0].image, portraits[1].image) > 5
 
@@ -95,7 +95,7 @@ def test_the_person_matters_and_scale_0_is_the_stock_pipeline(studio: Studio, pe
         output = pipeline(
             PROMPT,
             num_inference_steps=2,
-            guidance_scale=3.0,
+            guidance_scale=2.0,
             generator=[torch.Generator().manual_seed(4)],
             output_type="np",
         )

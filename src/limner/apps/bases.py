@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 
 MINIATURE = "miniature"
-GUIDANCE_SCALES = {MINIATURE: 3.0, "sd15": 5.0, "sdxl": 5.0}
-"""Guidance by kind of base where the user names none; 5 is what FaceChain-FACT's authors validate with."""
+GUIDANCE_SCALES = {MINIATURE: 2.0, "sd15": 5.0, "sdxl": 5.0}
+"""Guidance by kind of base where the user names none; 5 is what FaceChain-FACT's authors validate with; of
+the miniature, 1.5 keeps drawings dark, 2.5 cleans faces and 3.5 bleaches (docs/training-log.md)."""
 LICENCES = {MINIATURE: ("miniature-base", "taef2"), "sd15": ("sd15",), "sdxl": ("sdxl",)}
 """Records in `limner licences` by kind of base; a folder's own terms are the user's to know."""
 
