@@ -1,7 +1,7 @@
 """The face a backbone is conditioned on for the length of a scope, and how it falls on the rows of a batch."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -66,6 +66,7 @@ class FaceCondition:
         token_mask: ``(people, tokens)`` bool, False where a person has no token; None if all have all.
         guided: whether batches are [unconditional, conditional]; None to tell from their size.
         scale: multiplier of every increment.
+        block_scales: factors on ``scale`` by the beginning of a block's path; the longest that fits counts.
         window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise to
             picture.
         keys: per layer the keys and values of the faces and of the null faces, where nothing is being trained.
@@ -81,6 +82,7 @@ class FaceCondition:
     token_mask: Tensor | None = None
     guided: bool | None = None
     scale: float = 1.0
+    block_scales: Mapping[str, float] = field(default_factory=dict)
     window: tuple[float, float] = WHOLE_RUN
     keys: dict[str, tuple[FaceKeys, FaceKeys | None]] = field(default_factory=dict)
     pending: dict[str, Tensor] = field(default_factory=dict)
@@ -101,6 +103,23 @@ class FaceCondition:
             raise AdapterError(f"token mask of shape {tuple(self.token_mask.shape)}; expected {(people, tokens)}")
         if not 0.0 <= self.window[0] < self.window[1] <= 1.0:
             raise AdapterError(f"step window {self.window}; expected two fractions with 0 <= start < end <= 1")
+
+    def scale_of(self, layer: str) -> float:
+        """Multiplier of one layer's increment."""
+        fitting = [start for start in self.block_scales if _leads_to(start, layer)]
+        return self.scale * self.block_scales[max(fitting, key=len)] if fitting else self.scale
+
+    def require_blocks(self, layers: Sequence[str]) -> None:
+        """Refuse block scales that have no effect.
+
+        Raises:
+            AdapterError: one names none of these layers.
+        """
+        for start in self.block_scales:
+            if not any(_leads_to(start, layer) for layer in layers):
+                raise AdapterError(
+                    f"the adapter enters no block that begins with {start!r}; its blocks are {', '.join(layers)}"
+                )
 
     def remember(self, layers: Mapping[str, Callable[[Tensor], FaceKeys]]) -> None:
         """Compute the keys of these layers once, for all calls without gradients."""
@@ -163,6 +182,10 @@ class FaceCondition:
             f"{num_rows} rows for {num_people} people can be read two ways: with guidance, or several images per "
             "person. Say guided=True or guided=False to `conditioned`"
         )
+
+
+def _leads_to(start: str, layer: str) -> bool:
+    return layer == start or layer.startswith(f"{start}.")
 
 
 def laid_end_to_end(null_tokens: Tensor, num_tokens: int) -> Tensor:

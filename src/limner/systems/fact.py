@@ -5,7 +5,7 @@ This file composes the two, and saves and loads them as one.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, Self
 
@@ -85,6 +85,7 @@ class Fact(nn.Module):
         face_guidance: FaceGuidance = "dropped",
         guided: bool | None = None,
         scale: float | None = None,
+        block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
     ) -> Iterator[None]:
         """Show the backbone these people; see :meth:`GatedFaceAdapter.conditioned`.
@@ -101,6 +102,7 @@ class Fact(nn.Module):
             token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
             guided=guided,
             scale=scale,
+            block_scales=block_scales,
             window=window,
         ):
             yield
