@@ -13,11 +13,12 @@ from limner.apps.cli import main
 from limner.core.assets import asset_path
 from limner.core.images import read_image, write_png
 from limner.identity import encoder
+from limner.identity.identity import Identity
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ["howto-inpaint.md"]
+PAGES = ["howto-batch.md", "howto-inpaint.md", "howto-styles.md"]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-DRAWING = {"portrait", "inpaint"}
+DRAWING = {"batch", "inpaint", "portrait"}
 """Commands that would take their time without being told to take two steps."""
 
 
@@ -27,7 +28,7 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def _desk(miniature_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _desk(miniature_folder: Path, person: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the files the pages speak of, and a tiny miniature in place of the packaged one."""
     (tmp_path / "weights").mkdir()
     os.symlink(miniature_folder, tmp_path / "weights" / "miniature")
@@ -35,9 +36,15 @@ def _desk(miniature_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(encoder, "asset_path", lambda name: tmp_path / "weights" / name)
     monkeypatch.chdir(tmp_path)
     photo = read_image(asset_path("example/person.jpg"))
-    for name in ("me.jpg", "friend.jpg"):
+    for name in ("me.jpg", "me2.jpg", "friend.jpg"):
         os.symlink(asset_path("example/person.jpg"), name)
     write_png("scene.png", photo[::4, ::4])
+    [style] = re.findall(r"^```toml\n(.*?)^```", (DOCS / "howto-styles.md").read_text(), re.MULTILINE | re.DOTALL)
+    Path("mine").mkdir()
+    Path("mine/velvet.toml").write_text(style)
+    [table] = re.findall(r"^```\n(person.*?)^```", (DOCS / "howto-batch.md").read_text(), re.MULTILINE | re.DOTALL)
+    Path("jobs.csv").write_text(table)
+    person.save("friend.safetensors")
     write_png("group.png", np.hstack([photo[::3, ::3]] * 2))
 
 

@@ -15,6 +15,7 @@ from limner.apps.settings import Dials
 from limner.core.errors import AdapterError, ConfigError
 from limner.diffusion.backbone import encode_pictures
 from limner.diffusion.latent_blending import LatentBlend, seeded_noise
+from limner.diffusion.lora import worn
 from limner.diffusion.samplers import new_sampler
 from limner.identity.identity import Identity
 
@@ -72,8 +73,10 @@ def draw_rows(
         RGB uint8 (height, width, 3) each; a row's picture does not depend on the others, up to rounding.
 
     Raises:
-        AdapterError: a person is asked for and the model has no face adapter, or none is given and one is asked for.
+        AdapterError: a person is asked for and the model has no face adapter, or none is given and one is asked for; or
+            the LoRA is of another base.
         FeatureSpaceError: an identity lacks the features that the adapter reads.
+        CheckpointError: the LoRA's file cannot be read.
         ConfigError: the strength leaves no step to be taken, or the sampler cannot follow the base's schedule.
     """
     if rows[0].task != "text" and int(dials.num_steps * dials.strength) < 1:
@@ -84,11 +87,17 @@ def draw_rows(
     width = max(min(room, MAX_PICTURES_PER_CALL), 1)
     chunks = [rows[start : start + width] for start in range(0, len(rows), width)]
     images: list[np.ndarray] = []
-    with quiet_libraries():
+    with quiet_libraries(), _dressed(assembly, dials):
         for number, chunk in enumerate(chunks):
             call = _Call(assembly, chunk, dials, size)
             images += call.run(_step_counter(progress, number, len(chunks)))
     return images
+
+
+def _dressed(assembly: Assembly, dials: Dials) -> AbstractContextManager[None]:
+    if dials.lora is None:
+        return nullcontext()
+    return worn(assembly.base.pipeline, dials.lora, weight=dials.lora_weight)
 
 
 @dataclass(frozen=True, eq=False)

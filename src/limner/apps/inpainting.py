@@ -59,7 +59,12 @@ def inpaint(
         picture, faces, targets, studio.analyzer, side=studio.pixels, part=settings.region, mask=allowed
     )
     seeds = range(settings.seed, settings.seed + settings.count)
-    rows = [_row(settings, seed, person, place) for seed in seeds for person, place in zip(people, places, strict=True)]
+    prompt, negative = studio.words(settings)
+    rows = [
+        Row(prompt, seed, person, negative_prompt=negative, start=place.square, mask=place.square_region)
+        for seed in seeds
+        for person, place in zip(people, places, strict=True)
+    ]
     drawn = draw_rows(studio.assembly, rows, settings, size=(studio.pixels, studio.pixels), progress=progress)
     region = np.logical_or.reduce([place.region for place in places])
     scenes = []
@@ -79,17 +84,6 @@ def _faces(studio: "Studio", picture: np.ndarray, name: str) -> list[Face]:
         return studio.analyzer.search(picture).require()
     except NoFaceError as error:
         raise NoFaceError(f"{name} shows nobody whose place could be taken: {error}") from error
-
-
-def _row(settings: InpaintSettings, seed: int, person: Identity, place: Place) -> Row:
-    return Row(
-        settings.prompt,
-        seed,
-        person,
-        negative_prompt=settings.negative_prompt,
-        start=place.square,
-        mask=place.square_region,
-    )
 
 
 def _similarity(

@@ -33,6 +33,12 @@ Window = Annotated[tuple[float, float] | None, typer.Option(help=_WINDOW)]
 Strength = Annotated[float | None, typer.Option(help="How much of the first picture goes, up to 1; 0.6 if not given.")]
 
 
+Style = Annotated[str | None, typer.Option(help="A look by name; `limner styles` lists them.")]
+Styles = Annotated[Path | None, typer.Option(help="A folder with style files of your own.")]
+Lora = Annotated[Path | None, typer.Option(help="A LoRA of this base, .safetensors; instead of a style's own.")]
+LoraWeight = Annotated[float | None, typer.Option(help="Multiplier of the LoRA; 1 if not given.")]
+
+
 def given(**values: object) -> dict[str, object]:
     """The options that were given, so that what was not can come from a style or the settings' own defaults."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,5 +1,6 @@
 """What somebody asks a studio for, checked before anything heavy is loaded."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
@@ -28,6 +29,10 @@ class Dials(Config):
         face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
             or "shared", the person.
         scheduler: short name of the sampler, see :mod:`limner.diffusion.samplers`; None is the base's own.
+        style: name of a style, which adds words and recommends what is left open.
+        styles: folder with styles of the user's own.
+        lora: a LoRA of this base, safetensors.
+        lora_weight: multiplier of the LoRA.
         strength: how far a picture to start from is noised, in (0, 1]; 1 forgets it. Without one it has no meaning.
     """
 
@@ -42,6 +47,10 @@ class Dials(Config):
     window: tuple[float, float] = (0.0, 1.0)
     face_guidance: Literal["dropped", "shared"] = "dropped"
     scheduler: str | None = None
+    style: str | None = None
+    styles: Path | None = None
+    lora: Path | None = None
+    lora_weight: float = Field(default=1.0, allow_inf_nan=False)
     strength: float = Field(default=0.6, gt=0.0, le=1.0)
 
     @field_validator("prompt")

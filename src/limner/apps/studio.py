@@ -18,6 +18,7 @@ from limner.apps.drawing import Progress, Row, draw_rows
 from limner.apps.inpainting import Scene, inpaint
 from limner.apps.pictures import fitted
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
+from limner.apps.styles import find_style
 from limner.faces.analysis import FaceAnalyzer
 from limner.faces.detection import select_face
 from limner.faces.face import Face
@@ -164,10 +165,8 @@ class Studio:
         size = settings.height, settings.width
         begin = None if start is None else fitted(read_photo(start, "the picture to start from"), *size)
         seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
-        rows = [
-            Row(settings.prompt, seed, identity, negative_prompt=settings.negative_prompt, start=begin)
-            for seed in seeds
-        ]
+        prompt, negative = self.words(settings)
+        rows = [Row(prompt, seed, identity, negative_prompt=negative, start=begin) for seed in seeds]
         images = draw_rows(self.assembly, rows, settings, size=size, progress=progress)
         similarities = [self.similarity(image, identity) for image in images]
         portraits = [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
@@ -213,12 +212,33 @@ class Studio:
         return inpaint(self, people, template, checked, assign=assign, mask=mask, progress=progress)
 
     def completed(self, settings: Completed) -> Completed:
-        """Settings with the base's own values where nothing was asked for."""
+        """Settings with the style's and the base's own values where nothing was asked for.
+
+        Raises:
+            ConfigError: the style is unknown or malformed, or for another base.
+        """
         base = self.assembly.base
-        own: dict[str, Any] = {"guidance_scale": settings.guidance_scale or base.guidance_scale}
+        own: dict[str, Any] = {}
+        if settings.style is not None:
+            found = find_style(settings.style, settings.styles)
+            found.require_base(base.kind)
+            asked = settings.model_fields_set
+            own = {name: value for name, value in found.recommended.items() if name not in asked}
+        own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
         if isinstance(settings, PortraitSettings):
             own |= {"height": settings.height or self.pixels, "width": settings.width or self.pixels}
         return settings.model_copy(update=own)
+
+    def words(self, settings: Dials) -> tuple[str, str]:
+        """Prompt and negative prompt as the base reads them, those of the style included.
+
+        Raises:
+            ConfigError: the style is unknown or malformed.
+        """
+        if settings.style is None:
+            return settings.prompt, settings.negative_prompt
+        found = find_style(settings.style, settings.styles)
+        return found.words(settings.prompt, settings.negative_prompt, self.assembly.base.kind)
 
     @property
     def pixels(self) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from limner.apps import options
 from limner.apps.settings import DEFAULT_PROMPT, InpaintSettings
+from limner.apps.styles import DEFAULT_SUBJECT
 from limner.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ FACE = "Photo or identity card of a person; repeat for more people. The packaged
 INDEX = "Which face of the photo, 0 the leftmost; once for each photo. The largest by default."
 PERSON = "Whose place to take when one person is put in: number of a face in the template, 0 the leftmost."
 ASSIGN = "Whose places to take, a number for each person: 1,0. The largest faces from left to right by default."
+PROMPT = f"What is to be seen in the places of the faces; {DEFAULT_PROMPT!r} by default."
 MASK = "Picture of the template's size, white where it may change, instead of the parsed region."
 
 
@@ -27,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def inpaint(
     template: Annotated[Path, typer.Option(help="The picture to put people into.", show_default=False)],
-    prompt: Annotated[str, typer.Argument(help="What is to be seen in the places of the faces.")] = DEFAULT_PROMPT,
+    prompt: Annotated[str, typer.Argument(help=PROMPT, show_default=False)] = "",
     face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
     face_index: Annotated[list[int] | None, typer.Option(help=INDEX)] = None,
     person: Annotated[int | None, typer.Option(help=PERSON)] = None,
@@ -42,6 +44,10 @@ def inpaint(
     steps: options.Steps = None,
     guidance: options.Guidance = None,
     negative: options.Negative = None,
+    style: options.Style = None,
+    styles: options.Styles = None,
+    lora: options.Lora = None,
+    lora_weight: options.LoraWeight = None,
     scheduler: options.Scheduler = None,
     face_guidance: options.FaceGuidance = None,
     block_scale: options.BlockScale = None,
@@ -59,11 +65,16 @@ def inpaint(
         guidance_scale=guidance,
         adapter_scale=scale,
         strength=strength,
+        style=style,
+        styles=styles,
+        lora=lora,
+        lora_weight=lora_weight,
         scheduler=scheduler,
         face_guidance=face_guidance,
         block_scales=options.scales_of(block_scale),
         window=window,
     )
+    prompt = prompt or (DEFAULT_PROMPT if style is None else DEFAULT_SUBJECT)
     settings = InpaintSettings.of(prompt=prompt, count=count, seed=seed, region=region, **dials)
     from limner.apps.inpaint_job import InpaintJob, run_job
     from limner.apps.tables import print_table

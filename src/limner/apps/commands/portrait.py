@@ -7,6 +7,7 @@ import typer
 
 from limner.apps import options
 from limner.apps.settings import PortraitSettings
+from limner.apps.styles import DEFAULT_SUBJECT
 
 FACE = "Photos of the person, or one identity card; repeat for more photos. The packaged example person by default."
 INDEX = "Which face, 0 the leftmost; once for all photos or once for each. The largest by default."
@@ -34,6 +35,10 @@ def portrait(
     start: Annotated[Path | None, typer.Option(help="A picture to begin from, instead of noise.")] = None,
     strength: options.Strength = None,
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
+    style: options.Style = None,
+    styles: options.Styles = None,
+    lora: options.Lora = None,
+    lora_weight: options.LoraWeight = None,
     scheduler: options.Scheduler = None,
     face_guidance: options.FaceGuidance = None,
     block_scale: options.BlockScale = None,
@@ -53,11 +58,17 @@ def portrait(
         height=height,
         width=width,
         strength=strength,
+        style=style,
+        styles=styles,
+        lora=lora,
+        lora_weight=lora_weight,
         scheduler=scheduler,
         face_guidance=face_guidance,
         block_scales=options.scales_of(block_scale),
         window=window,
     )
+    if style is not None and not prompt:
+        prompt = DEFAULT_SUBJECT
     settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
     from limner.apps.portrait_job import Faces, PortraitJob, run_job
     from limner.apps.tables import print_table
