@@ -137,8 +137,7 @@ def test_an_interrupted_batch_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch)
         keep(batch, task, image)
 
     monkeypatch.setattr(batch_job, "_keep", break_off)
-    with pytest.raises((KeyboardInterrupt, SystemExit, AssertionError, pytest.fail.Exception)):
-        run(jobs(THREE))
+    assert run(jobs(THREE))[0] not in (0, 1, 2)  # the shell's code for Ctrl-C
     assert len(pictures()) == 2
     with Path("out/journal.jsonl").open("a") as journal:
         journal.write('{"row": 3, "ma')  # the machine went down here

@@ -117,6 +117,7 @@ class SeamAdapter(nn.Module, ABC):
         *,
         token_mask: Tensor | None = None,
         guided: bool | None = None,
+        regions: Tensor | None = None,
         scale: float | None = None,
         block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
@@ -133,6 +134,9 @@ class SeamAdapter(nn.Module, ABC):
                 the face; the tokens of one photo are repeated to the face's number. None: both halves see the face.
             token_mask: ``(people, tokens)`` bool, False where a person with fewer photos has no token.
             guided: whether batches are [unconditional, conditional], where their size does not tell.
+            regions: ``(people, persons, rows, columns)`` in [0, 1] at the size of the latents, for several persons in
+                one picture: the tokens of a row are then those of its persons, laid end to end, as many each; a
+                position sees those whose region it touches, and outside all regions the adapter adds nothing.
             scale: instead of the adapter's own.
             block_scales: factors on the scale by the beginning of a block's path, such as ``up_blocks.1``; the longest
                 that fits counts, and a block with factor 0 is skipped.
@@ -147,7 +151,9 @@ class SeamAdapter(nn.Module, ABC):
         if null_tokens is not None:
             null_tokens = laid_end_to_end(null_tokens, face_tokens.shape[1])
         scale = self.scale if scale is None else scale
-        condition = FaceCondition(face_tokens, null_tokens, token_mask, guided, scale, block_scales or {}, window)
+        condition = FaceCondition(
+            face_tokens, null_tokens, token_mask, guided, regions, scale, block_scales or {}, window
+        )
         condition.require_blocks([site.name for site in self.sites])
         if not self.training:
             condition.remember({site.name: self._layer(site.name).face_keys for site in self.sites})
@@ -199,11 +205,14 @@ class SeamAdapter(nn.Module, ABC):
                 f"the backbone runs on {block_input.device}, the adapter is on {layer.device}; move it there "
                 "with adapter.to(...). Offloading moves the backbone only"
             )
-        keys, mask = condition.keys_of_rows(name, layer.face_keys, block_input.shape[0])
+        num_rows, num_positions = block_input.shape[:2]
+        keys, mask = condition.keys_of_rows(name, layer.face_keys, num_rows, num_positions)
         increments = compute(keys, scale=scale, face_mask=mask)
         if isinstance(self._active, Tensor):
-            rows = self._active.to(block_input.device, block_input.dtype)[:, None, None]
-            increments = Increments(increments.attention * rows, increments.feed_forward * rows)
+            increments = increments.times(self._active[:, None, None])
+        inside = condition.share_inside(num_rows, num_positions)
+        if inside is not None:
+            increments = increments.times(inside)
         record = IncrementRecord(name, block_input, increments)
         if self._records is not None and not _runs_again():
             self._records.append(record)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -100,6 +100,32 @@ class FaceAdapter:
         """
         unet = base.pipeline.unet
         features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        with self._shown(unet, features, photo_mask, None, showing):
+            yield
+
+    @contextmanager
+    def conditioned_in_regions(
+        self, base: Base, people: Sequence[Identity], regions: Tensor, showing: Showing
+    ) -> Iterator[None]:
+        """The same with all people in each picture, everybody in a region of their own.
+
+        Args:
+            regions: ``(people, rows, columns)`` in [0, 1], at the size of the latents.
+
+        Raises:
+            FeatureSpaceError, AdapterError: as :meth:`conditioned`.
+        """
+        unet = base.pipeline.unet
+        features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        # To the adapter the people of one picture are one row with all their photos.
+        flat_mask = None if photo_mask is None else photo_mask.flatten()[None]
+        with self._shown(unet, features.flatten(0, 1)[None], flat_mask, regions[None], showing):
+            yield
+
+    @contextmanager
+    def _shown(
+        self, unet: Any, features: Tensor, photo_mask: Tensor | None, regions: Tensor | None, showing: Showing
+    ) -> Iterator[None]:
         with (
             torch.no_grad(),
             self.system.adapter.injected(unet),
@@ -108,6 +134,7 @@ class FaceAdapter:
                 photo_mask=photo_mask,
                 face_guidance=showing.face_guidance,
                 guided=showing.guided,
+                regions=regions,
                 scale=showing.scale,
                 block_scales=showing.block_scales,
                 window=showing.window,

@@ -53,7 +53,7 @@ class Outcome:
 class _Person:
     """Somebody who occurs in the batch, enrolled when first needed; or why that cannot be."""
 
-    files: tuple[Path, ...]
+    faces: Faces | None = None
     identity: "Identity | None" = None
     error: str = ""
 
@@ -139,13 +139,13 @@ def _person(batch: _Batch, files: tuple[Path, ...]) -> _Person:
         LimnerError: the files cannot be used.
     """
     if files not in batch.people:
-        person = batch.people[files] = _Person(files)
+        person = batch.people[files] = _Person()
         try:
-            faces = Faces.given(files, None) if files else None
-            if faces is None:
+            if not files:
                 raise InputError("the row names no person; give a photo or an identity card")
-            person.identity = identity_of(batch.studio, faces)
-            batch.job.require_terms(licences_of(batch.studio, [person.identity], [faces]))
+            person.faces = Faces.given(files, None)
+            person.identity = identity_of(batch.studio, person.faces)
+            batch.job.require_terms(licences_of(batch.studio, [person.identity], [person.faces]))
         except LimnerError as error:
             person.error = _said(error)
     if batch.people[files].error:
@@ -206,7 +206,8 @@ def _keep(batch: _Batch, task: _Task, image: Any) -> None:
     write_png(batch.folder / task.line.file, image, text=software())
     entry = {"row": task.line.number, "mark": task.mark, "similarity": similarity}
     with (batch.folder / JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(entry) + "\n")
+        # A line of its own whatever came before: a break may have cut the last one short.
+        journal.write(f"\n{json.dumps(entry)}\n")
     batch.outcomes[task.line.number] = Outcome(task.line, "drawn", similarity)
 
 
@@ -232,11 +233,12 @@ def _write_report(batch: _Batch, outcomes: Sequence[Outcome]) -> None:
     if tiles:
         write_png(batch.folder / GRID, contact_sheet([], tiles, title=batch.job.path.name))
     people = [person.identity for person in batch.people.values() if person.identity is not None]
+    faces = [person.faces for person in batch.people.values() if person.faces is not None]
     record = {
         "file": batch.job.path.name,
         "options": {name: str(value) for name, value in batch.job.dials.items()},
         "rows": [_told(one) for one in outcomes],
-        **circumstances(batch.studio, licences_of(batch.studio, people, [])),
+        **circumstances(batch.studio, licences_of(batch.studio, people, faces)),
     }
     write_record(batch.folder, record, name=REPORT)
 

@@ -31,11 +31,24 @@ Task = Literal["text", "image", "inpaint"]
 
 
 @dataclass(frozen=True, eq=False)
+class Placed:
+    """Several people in one picture.
+
+    Attributes:
+        regions: bool (people, height, width) of the picture, where each is shown.
+    """
+
+    people: tuple[Identity, ...]
+    regions: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One picture to be drawn.
 
     Attributes:
         person: who is shown; None for nobody in particular.
+        placed: several people instead, each in a region; then all rows of a call have the same.
         start: RGB uint8 (height, width, 3) to begin from; None is noise.
         mask: bool (height, width), where the start is drawn anew; everywhere if None.
     """
@@ -46,6 +59,7 @@ class Row:
     negative_prompt: str = ""
     start: np.ndarray | None = None
     mask: np.ndarray | None = None
+    placed: Placed | None = None
 
     @property
     def task(self) -> Task:
@@ -165,7 +179,7 @@ class _Call:
     def _alike(self) -> bool:
         """Whether the rows differ in nothing but their seeds, so that words and person are encoded once."""
         first = self.rows[0]
-        words = {(row.prompt, row.negative_prompt, row.person) for row in self.rows}
+        words = {(row.prompt, row.negative_prompt, row.person, row.placed) for row in self.rows}
         return len(words) == 1 and first.task == "text"
 
     def _words(self) -> dict[str, Any]:
@@ -213,8 +227,9 @@ class _Call:
                 f"{self.assembly.base.name} has no face adapter, so it cannot draw a given person; name one "
                 "(adapter=..., --adapter), or draw anybody with adapter_scale=0 (--scale 0)"
             )
-        people = [row.person for row in self.rows if row.person is not None]
-        if len(people) < len(self.rows):
+        placed = self.rows[0].placed
+        people = [row.person for row in self.rows if row.person is not None] if placed is None else [*placed.people]
+        if placed is None and len(people) < len(self.rows):
             raise AdapterError(
                 "no person was given; give an identity, or draw anybody with adapter_scale=0 (--scale 0)"
             )
@@ -228,8 +243,17 @@ class _Call:
             window=self.dials.window,
             face_guidance=self.dials.face_guidance,
         )
+        if placed is not None:
+            return adapter.conditioned_in_regions(self.assembly.base, people, self._regions(placed), showing)
         same = all(person is people[0] for person in people)
         return adapter.conditioned(self.assembly.base, people[:1] if same else people, showing)
+
+    def _regions(self, placed: Placed) -> torch.Tensor:
+        """``(people, rows, columns)`` at the size of the latents, the share of each position that lies inside."""
+        factor = self.assembly.base.pipeline.vae_scale_factor
+        rows, columns = (side // factor for side in self.size)
+        regions = torch.from_numpy(placed.regions).float()[:, None]
+        return torch.nn.functional.adaptive_avg_pool2d(regions, (rows, columns))[:, 0].to(self._unet.device)
 
 
 def _step_counter(progress: Progress | None, chunk: int, num_chunks: int) -> Callable[[Any, int], None]:

@@ -15,6 +15,7 @@ import torch
 
 from limner.apps.assembly import Assembly, assemble
 from limner.apps.drawing import Progress, Row, draw_rows
+from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.inpainting import Scene, inpaint
 from limner.apps.pictures import fitted
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
@@ -210,6 +211,38 @@ class Studio:
         """
         checked = self.completed(InpaintSettings.of(prompt=prompt, **settings))
         return inpaint(self, people, template, checked, assign=assign, mask=mask, progress=progress)
+
+    def group(
+        self,
+        people: Sequence[Identity],
+        prompt: str,
+        *,
+        boxes: Sequence[Box] | None = None,
+        masks: Sequence[Photo] | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> list[GroupPortrait]:
+        """Draw several people in one picture, each shown in a region of their own.
+
+        Args:
+            people: at most six.
+            prompt: what the picture shows, the number of people included.
+            boxes: left, top, right and bottom for each person, as shares of the picture. Equal columns from left to
+                right if neither boxes nor masks are given.
+            masks: for each person a picture of the portrait's size, bright where they are shown.
+            progress: told after each step.
+            settings: as for :meth:`portrait`. With ``best_of`` those pictures are kept in which most people are where
+                they belong, and the least similar of them is most like themselves.
+
+        Returns:
+            ``count`` pictures; faces and people are matched one to one.
+
+        Raises:
+            ConfigError: a setting or a region is out of range, or there is not one region for each person.
+            PromptError, AdapterError, FeatureSpaceError: as :meth:`portrait`.
+        """
+        checked = self.completed(PortraitSettings.of(prompt=prompt, **settings))
+        return draw_group(self, people, checked, boxes=boxes, masks=masks, progress=progress)
 
     def completed(self, settings: Completed) -> Completed:
         """Settings with the style's and the base's own values where nothing was asked for.
