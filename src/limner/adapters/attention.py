@@ -125,8 +125,8 @@ class GatedFaceAttention(nn.Module):
             visual: ``(batch, positions, channels)``, the hidden states after self-attention.
             face: one row per row of ``visual``.
             scale: adapter scale; it multiplies both gates.
-            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``, False
-                where a position does not see it; all take part if None.
+            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
+                False where a position does not see it; all take part if None.
         """
         hidden = visual.to(self.linear.weight.dtype)
         attended = (scale * self.alpha_attn.tanh()) * self.attn(self.norm1(hidden), face, face_mask)

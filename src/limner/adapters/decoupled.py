@@ -48,8 +48,8 @@ class DecoupledFaceAttention(nn.Module):
             text: the block's text attention, whose projections are used and not trained.
             face: one row per row of ``normed``.
             scale: adapter scale.
-            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``, False
-                where a position does not see it; all take part if None.
+            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
+                False where a position does not see it; all take part if None.
         """
         projections: Any = text
         queries = self._split(projections.to_q(normed).to(face.keys.dtype))

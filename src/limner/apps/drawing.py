@@ -43,6 +43,21 @@ class Placed:
 
 
 @dataclass(frozen=True, eq=False)
+class Structure:
+    """What a ControlNet asks of all rows of a call.
+
+    Attributes:
+        network: diffusers' ControlNet.
+        picture: RGB uint8 of the size of what is drawn.
+        scale: how strongly it is followed.
+    """
+
+    network: Any
+    picture: np.ndarray
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
 class Row:
     """One picture to be drawn.
 
@@ -75,6 +90,7 @@ def draw_rows(
     dials: Dials,
     *,
     size: tuple[int, int],
+    structure: Structure | None = None,
     progress: Progress | None = None,
 ) -> list[np.ndarray]:
     """Draw pictures of one size and task, as many side by side as memory allows.
@@ -82,6 +98,7 @@ def draw_rows(
     Args:
         dials: with a guidance scale.
         size: height and width in pixels, multiples of 8.
+        structure: a ControlNet and what it is shown.
 
     Returns:
         RGB uint8 (height, width, 3) each; a row's picture does not depend on the others, up to rounding.
@@ -103,7 +120,7 @@ def draw_rows(
     images: list[np.ndarray] = []
     with quiet_libraries(), _dressed(assembly, dials):
         for number, chunk in enumerate(chunks):
-            call = _Call(assembly, chunk, dials, size)
+            call = _Call(assembly, chunk, dials, size, structure)
             images += call.run(_step_counter(progress, number, len(chunks)))
     return images
 
@@ -122,6 +139,7 @@ class _Call:
     rows: Sequence[Row]
     dials: Dials
     size: tuple[int, int]
+    structure: Structure | None
 
     def run(self, count_step: Callable[[Any, int], None]) -> Iterator[np.ndarray]:
         task = self.rows[0].task
@@ -137,6 +155,7 @@ class _Call:
             output = pipeline(
                 **self._words(),
                 **self._pictures(task, blended=blended),
+                **self._control(task),
                 generator=[torch.Generator().manual_seed(row.seed) for row in self.rows],
                 num_inference_steps=self.dials.num_steps,
                 guidance_scale=self.dials.guidance_scale,
@@ -158,7 +177,7 @@ class _Call:
 
     def _pipeline(self, task: Task) -> Any:
         base = self.assembly.base.pipeline
-        if task == "text" and self.dials.scheduler is None:
+        if task == "text" and self.dials.scheduler is None and self.structure is None:
             return base
         from diffusers.pipelines.auto_pipeline import (
             AutoPipelineForImage2Image,
@@ -172,7 +191,9 @@ class _Call:
             "inpaint": AutoPipelineForInpainting,
         }
         # A scheduler keeps where it is in a run, and pipelines correct its settings: the base's own stays as it is.
-        pipeline = kinds[task].from_pipe(base, scheduler=new_sampler(base.scheduler, self.dials.scheduler))
+        control = {} if self.structure is None else {"controlnet": self.structure.network}
+        scheduler = new_sampler(base.scheduler, self.dials.scheduler)
+        pipeline = kinds[task].from_pipe(base, scheduler=scheduler, **control)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
@@ -207,6 +228,15 @@ class _Call:
             return given
         masks = [Image.fromarray(row.mask.astype(np.uint8) * 255) for row in self.rows if row.mask is not None]
         return given | {"mask_image": masks, "height": height, "width": width}
+
+    def _control(self, task: Task) -> dict[str, Any]:
+        if self.structure is None:
+            return {}
+        picture = Image.fromarray(self.structure.picture)
+        # Where words and person are given once for all rows, so is this; elsewhere pipelines want one each.
+        name = "image" if task == "text" else "control_image"
+        pictures = picture if self._alike() else [picture] * len(self.rows)
+        return {name: pictures, "controlnet_conditioning_scale": self.structure.scale}
 
     @torch.no_grad()
     def _blend(self, pipeline: Any) -> LatentBlend:

@@ -14,7 +14,9 @@ from limner.core.images import read_image
 
 if TYPE_CHECKING:
     from limner.apps.contact_sheet import Tile
+    from limner.apps.control import Control
     from limner.apps.studio import Portrait, Studio
+    from limner.faces.conditions import Kind
     from limner.identity.identity import Identity
 
 EXAMPLE = "example/person.jpg"
@@ -65,12 +67,28 @@ class Faces:
 
 
 @dataclass(frozen=True)
+class ControlChoice:
+    """A ControlNet and what it follows; see :meth:`limner.apps.studio.Studio.control`."""
+
+    network: Path
+    photo: Path
+    kind: "Kind" = "landmarks"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class PortraitJob(ModelChoice):
     """Everything that was asked for on the command line, besides where to put it."""
 
     settings: PortraitSettings
     faces: Faces
     start: Path | None = None
+    control: "ControlChoice | None" = None
+
+    def opened_control(self, studio: "Studio") -> "Control | None":
+        """The ControlNet ready to draw, None if none was asked for."""
+        asked = self.control
+        return asked and studio.control(asked.network, asked.photo, kind=asked.kind, scale=asked.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +116,9 @@ def run_job(job: PortraitJob, folder: Path) -> Results:
         licences = licences_of(studio, [identity], [job.faces])
         job.require_terms(licences)
         with clock.stage("drawing"):
-            portraits = studio.draw(identity, job.settings, start=job.start, progress=clock.step)
+            portraits = studio.draw(
+                identity, job.settings, start=job.start, control=job.opened_control(studio), progress=clock.step
+            )
         names = write_portraits(hidden, portraits, tiles)
         record = describe(studio, portraits, names=names, references=job.faces.files, licences=licences)
         write_record(hidden, {**record, "seconds": clock.seconds})

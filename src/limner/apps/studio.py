@@ -14,13 +14,15 @@ import numpy as np
 import torch
 
 from limner.apps.assembly import Assembly, assemble
-from limner.apps.drawing import Progress, Row, draw_rows
+from limner.apps.control import Control, open_control
+from limner.apps.drawing import Progress, Row, Structure, draw_rows
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.inpainting import Scene, inpaint
 from limner.apps.pictures import fitted
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.faces.analysis import FaceAnalyzer
+from limner.faces.conditions import Kind
 from limner.faces.detection import select_face
 from limner.faces.face import Face
 from limner.identity.enrolment import Photo, read_photo
@@ -125,6 +127,7 @@ class Studio:
         prompt: str,
         *,
         start: Photo | None = None,
+        control: Control | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[Portrait]:
@@ -134,6 +137,7 @@ class Studio:
             identity: the person; None only with ``adapter_scale=0``.
             prompt: what the pictures show.
             start: a picture to begin from, cut to the size of the portrait; ``strength`` says how much of it goes.
+            control: a ControlNet and the photo whose pose it follows, see :meth:`control`.
             progress: told after each step.
             settings: count, seed, num_steps, guidance_scale, adapter_scale, negative_prompt, height, width and the
                 other dials; see :class:`~limner.apps.settings.PortraitSettings`.
@@ -146,10 +150,12 @@ class Studio:
             PromptError: the prompt has no words.
             ConfigError: a setting is unknown or out of range.
             ImageError: ``start`` cannot be read.
+            NoFaceError: the photo to follow has no face.
             AdapterError: a person is asked for and the model has no face adapter; or a block scale names no block.
             FeatureSpaceError: the identity lacks the features that the adapter reads.
         """
-        return self.draw(identity, PortraitSettings.of(prompt=prompt, **settings), start=start, progress=progress)
+        checked = PortraitSettings.of(prompt=prompt, **settings)
+        return self.draw(identity, checked, start=start, control=control, progress=progress)
 
     def draw(
         self,
@@ -157,9 +163,10 @@ class Studio:
         settings: PortraitSettings,
         *,
         start: Photo | None = None,
+        control: Control | None = None,
         progress: Progress | None = None,
     ) -> list[Portrait]:
-        """The same with settings that were checked before; raises the last three of the errors."""
+        """The same with settings that were checked before; raises the other errors."""
         settings = self.completed(settings)
         assert settings.height is not None
         assert settings.width is not None
@@ -168,13 +175,22 @@ class Studio:
         seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
         prompt, negative = self.words(settings)
         rows = [Row(prompt, seed, identity, negative_prompt=negative, start=begin) for seed in seeds]
-        images = draw_rows(self.assembly, rows, settings, size=size, progress=progress)
+        structure = None
+        if control is not None:
+            structure = Structure(control.network, control.picture(size, self.analyzer), control.scale)
+        images = draw_rows(self.assembly, rows, settings, size=size, structure=structure, progress=progress)
         similarities = [self.similarity(image, identity) for image in images]
         portraits = [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
         if settings.best_of == 1:
             return portraits
         told = sorted(portraits, key=lambda one: -2.0 if one.similarity is None else one.similarity, reverse=True)
         return told[: settings.count]
+
+    def control(
+        self, network: str | os.PathLike[str], photo: Photo, *, kind: Kind = "landmarks", scale: float = 1.0
+    ) -> Control:
+        """A ControlNet made for this base, and a photo to follow; see :func:`limner.apps.control.open_control`."""
+        return open_control(network, photo, self.assembly.base, kind=kind, scale=scale)
 
     def inpaint(
         self,

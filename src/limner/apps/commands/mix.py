@@ -8,6 +8,8 @@ import typer
 from limner.apps import options
 from limner.core.errors import ConfigError
 
+WEIGHT = "How much each counts, once each; all alike if not given."
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -17,9 +19,7 @@ def register(app: typer.Typer) -> None:
 def mix(
     people: Annotated[list[Path], typer.Argument(help="A photo or an identity card of each person.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The identity card to write, .safetensors.")],
-    weight: Annotated[
-        list[float] | None, typer.Option(help="How much each counts; once each. All alike if not.")
-    ] = None,
+    weight: Annotated[list[float] | None, typer.Option(help=WEIGHT)] = None,
     model: options.Model = "miniature",
     adapter: options.Adapter = None,
     encoder: options.Encoder = None,

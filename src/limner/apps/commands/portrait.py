@@ -1,16 +1,22 @@
 """``limner portrait``: a face and a sentence in, pictures of that person out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from limner.apps import options
 from limner.apps.settings import PortraitSettings
 from limner.apps.styles import DEFAULT_SUBJECT
+from limner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from limner.apps.portrait_job import ControlChoice
 
 FACE = "Photos of the person, or one identity card; repeat for more photos. The packaged example person by default."
 INDEX = "Which face, 0 the leftmost; once for all photos or once for each. The largest by default."
+CONTROL = "A ControlNet of this base, a folder in diffusers format."
+CONTROL_KIND = "What it is shown of the photo: landmarks, parsing, or picture (the photo as it is)."
 BEST_OF = "Pictures drawn for each one kept; those most like the person are kept, by a recogniser."
 
 
@@ -34,6 +40,10 @@ def portrait(
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     start: Annotated[Path | None, typer.Option(help="A picture to begin from, instead of noise.")] = None,
     strength: options.Strength = None,
+    control: Annotated[Path | None, typer.Option(help=CONTROL)] = None,
+    control_photo: Annotated[Path | None, typer.Option(help="The photo that the ControlNet follows.")] = None,
+    control_kind: Annotated[str, typer.Option(help=CONTROL_KIND)] = "landmarks",
+    control_scale: Annotated[float, typer.Option(help="How strongly it is followed.")] = 1.0,
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
     style: options.Style = None,
     styles: options.Styles = None,
@@ -76,8 +86,17 @@ def portrait(
     faces = Faces.given(face or [], face_index)
     if faces.example:
         typer.echo("No --face was given: drawing the packaged example person, who does not exist.", err=True)
+    follow = _control(control, control_photo, control_kind, control_scale)
     job = PortraitJob(
-        settings, faces, start, model=model, adapter=adapter, encoder=encoder, device=device, commercial=commercial
+        settings,
+        faces,
+        start,
+        follow,
+        model=model,
+        adapter=adapter,
+        encoder=encoder,
+        device=device,
+        commercial=commercial,
     )
     results = run_job(job, output)
     rows = [
@@ -86,3 +105,16 @@ def portrait(
     ]
     print_table(str(output), ["picture", "seed", "similarity"], rows)
     typer.echo(f"All together: {output / 'contact-sheet.png'}")
+
+
+def _control(network: Path | None, photo: Path | None, kind: str, scale: float) -> "ControlChoice | None":
+    from limner.apps.portrait_job import ControlChoice
+
+    if (network is None) != (photo is None):
+        raise ConfigError("--control and --control-photo go together; give the ControlNet and the photo it follows")
+    if network is None or photo is None:
+        return None
+    for known in ("landmarks", "parsing", "picture"):
+        if kind == known:
+            return ControlChoice(network, photo, known, scale)
+    raise ConfigError(f"the kind of control {kind!r} is unknown; choose landmarks, parsing or picture")
