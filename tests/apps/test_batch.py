@@ -75,11 +75,11 @@ def test_different_people_go_through_one_pass_and_each_gets_their_own(
     assert "3 drawn, 0 kept, 0 failed" in output
     assert passes == [3]
     expected = [
-        studio.portrait(studio.identity(photo), prompt, seed=seed, num_steps=2, **style)[0].image
+        studio.portrait(studio.identity(photo), prompt, seed=seed, num_steps=2, style=style)[0].image
         for photo, prompt, seed, style in (
-            ("ann.png", "a photo of a person", 3, {}),
-            ("ben.png", "with glasses", 4, {}),
-            ("ann.png", "a person", 5, {"style": "sepia"}),
+            ("ann.png", "a photo of a person", 3, None),
+            ("ben.png", "with glasses", 4, None),
+            ("ann.png", "a person", 5, "sepia"),
         )
     ]
     for number, image in enumerate(expected, start=1):

@@ -16,7 +16,8 @@ from limner.identity import encoder
 from limner.identity.identity import Identity
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ["howto-batch.md", "howto-dials.md", "howto-inpaint.md", "howto-pose.md", "howto-several-people.md", "howto-styles.md"]
+TOPICS = ("batch", "dials", "inpaint", "pose", "several-people", "styles")
+PAGES = [f"howto-{topic}.md" for topic in TOPICS]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DRAWING = {"batch", "group", "inpaint", "portrait"}
 """Commands that would take their time without being told to take two steps."""

@@ -73,7 +73,7 @@ def test_several_people_each_take_their_own_place(
     studio: Studio, person: Identity, other: Identity, group: np.ndarray
 ) -> None:
     def draw(people: list[Identity], **changes: Any) -> np.ndarray:
-        return studio.inpaint(people, group, num_steps=2, strength=1.0, seed=3, **changes)[0].image
+        return studio.inpaint(people, group, num_steps=2, strength=1.0, seed=3, adapter_scale=4.0, **changes)[0].image
 
     both = draw([person, other])
     crossed = draw([person, other], assign=[1, 0])
@@ -169,7 +169,8 @@ def test_what_cannot_be_done_is_refused(studio: Studio, person: Identity, group:
         studio.inpaint([person], "none.png")
     with pytest.raises(ConfigError, match=r"2 steps at strength 0\.1 leave no step"):
         studio.inpaint([person], group, num_steps=2, strength=0.1)
-    for changes in ({"strength": 0}, {"strength": 1.5}, {"region": "hand"}, {"height": 64}):
+    wrong: list[dict[str, Any]] = [{"strength": 0}, {"strength": 1.5}, {"region": "hand"}, {"height": 64}]
+    for changes in wrong:
         with pytest.raises(ConfigError, match=next(iter(changes))):
             studio.inpaint([person], group, **changes)
     with pytest.raises(FaceError, match="no person was given"):

@@ -130,7 +130,7 @@ def test_the_similarity_is_measured_on_what_was_drawn(
 ) -> None:
     photo = read_image(asset_path("example/person.jpg"))[::3, ::3]
     pictures = np.stack([photo, np.full_like(photo, 128)])
-    monkeypatch.setattr("limner.apps.studio.draw_rows", lambda *_, **__: list(pictures))
+    monkeypatch.setattr("limner.apps.portraits.draw_rows", lambda *_, **__: list(pictures))
     same, nobody = studio.portrait(person, PROMPT, count=2)
     assert same.similarity is not None
     assert same.similarity > 0.8

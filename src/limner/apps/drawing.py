@@ -13,7 +13,6 @@ from limner.apps.assembly import Assembly, Showing
 from limner.apps.quiet import quiet_libraries
 from limner.apps.settings import Dials
 from limner.core.errors import AdapterError, ConfigError
-from limner.diffusion.backbone import encode_pictures
 from limner.diffusion.latent_blending import LatentBlend, seeded_noise
 from limner.diffusion.lora import worn
 from limner.diffusion.samplers import new_sampler
@@ -240,6 +239,8 @@ class _Call:
 
     @torch.no_grad()
     def _blend(self, pipeline: Any) -> LatentBlend:
+        from limner.diffusion.backbone import encode_pictures  # brings diffusers' pipelines along
+
         pictures = np.stack([row.start for row in self.rows if row.start is not None])
         masks = np.stack([row.mask for row in self.rows if row.mask is not None])
         device, dtype = self._unet.device, self._unet.dtype

@@ -6,7 +6,6 @@ Studio.open("miniature").portrait(identity, "a photo of a person, smiling", coun
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,17 +14,17 @@ import torch
 
 from limner.apps.assembly import Assembly, assemble
 from limner.apps.control import Control, open_control
-from limner.apps.drawing import Progress, Row, Structure, draw_rows
+from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.inpainting import Scene, inpaint
-from limner.apps.pictures import fitted
+from limner.apps.portraits import Portrait, draw_portraits
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.faces.analysis import FaceAnalyzer
 from limner.faces.conditions import Kind
 from limner.faces.detection import select_face
 from limner.faces.face import Face
-from limner.identity.enrolment import Photo, read_photo
+from limner.identity.enrolment import Photo
 from limner.identity.identity import Identity
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer, Recognizer
 from limner.identity.recognition import similarity as cosine
@@ -40,24 +39,6 @@ MEASURING = ("yunet", "fr_feature")
 """Licence records of the networks that look at what was drawn."""
 
 Completed = TypeVar("Completed", bound=Dials)
-
-
-@dataclass(frozen=True, eq=False)
-class Portrait:
-    """One picture.
-
-    Attributes:
-        image: RGB uint8 (height, width, 3).
-        seed: draws this picture again, alone or among others, up to rounding in the last digits.
-        similarity: cosine to the person by the guide, in [-1, 1]; None if no face was found or nobody was asked for.
-            It tells whether a picture went wrong, not how good the model is: the guide took part in training.
-        settings: what it was drawn with, nothing left open.
-    """
-
-    image: np.ndarray
-    seed: int
-    similarity: float | None
-    settings: PortraitSettings
 
 
 class Studio:
@@ -167,24 +148,7 @@ class Studio:
         progress: Progress | None = None,
     ) -> list[Portrait]:
         """The same with settings that were checked before; raises the other errors."""
-        settings = self.completed(settings)
-        assert settings.height is not None
-        assert settings.width is not None
-        size = settings.height, settings.width
-        begin = None if start is None else fitted(read_photo(start, "the picture to start from"), *size)
-        seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
-        prompt, negative = self.words(settings)
-        rows = [Row(prompt, seed, identity, negative_prompt=negative, start=begin) for seed in seeds]
-        structure = None
-        if control is not None:
-            structure = Structure(control.network, control.picture(size, self.analyzer), control.scale)
-        images = draw_rows(self.assembly, rows, settings, size=size, structure=structure, progress=progress)
-        similarities = [self.similarity(image, identity) for image in images]
-        portraits = [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
-        if settings.best_of == 1:
-            return portraits
-        told = sorted(portraits, key=lambda one: -2.0 if one.similarity is None else one.similarity, reverse=True)
-        return told[: settings.count]
+        return draw_portraits(self, identity, self.completed(settings), start=start, control=control, progress=progress)
 
     def control(
         self, network: str | os.PathLike[str], photo: Photo, *, kind: Kind = "landmarks", scale: float = 1.0

@@ -5,6 +5,7 @@ import numpy as np
 
 _SEAM = 0.05  # width of the strip along the border in which colours are compared, as a share of the square's side
 _REACH = 0.15  # how far the correction at one place is taken from the border around it, likewise
+_MOST = 48.0  # grey levels; a larger difference is hair beside skin, not another light
 _EVERYWHERE = 1e-3  # share of the border's mean far from any border, where nearby weights vanish
 
 
@@ -41,7 +42,7 @@ def match_seam(drawn: np.ndarray, original: np.ndarray, region: np.ndarray) -> n
     strip = _border(region, max(round(_SEAM * side), 1))
     if not strip.any():
         return drawn
-    difference = (original.astype(np.float32) - drawn) * strip[..., None]
+    difference = np.clip(original.astype(np.float32) - drawn, -_MOST, _MOST) * strip[..., None]
     mean = difference.sum(axis=(0, 1)) / strip.sum()
     near = cv2.GaussianBlur(difference, (0, 0), _REACH * side) + _EVERYWHERE * mean
     weight = cv2.GaussianBlur(strip.astype(np.float32), (0, 0), _REACH * side) + _EVERYWHERE
