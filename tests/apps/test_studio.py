@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import limner
-from limner.apps import studio as studio_module
+from limner.apps import drawing
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
 from limner.core.errors import AdapterError, ConfigError, FeatureSpaceError, PromptError
@@ -63,7 +63,7 @@ def test_a_picture_depends_on_its_seed_not_on_its_neighbours(
     studio: Studio, person: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = studio.portrait(person, PROMPT, count=5, seed=7, num_steps=2)
-    monkeypatch.setattr(studio_module, "MAX_PICTURES_PER_CALL", 2)
+    monkeypatch.setattr(drawing, "MAX_PICTURES_PER_CALL", 2)
     in_chunks = studio.portrait(person, PROMPT, count=5, seed=7, num_steps=2)
     [alone] = studio.portrait(person, PROMPT, seed=9, num_steps=2)
     assert far(together[2].image, alone.image) <= MAX_ROUNDING
@@ -73,7 +73,7 @@ def test_a_picture_depends_on_its_seed_not_on_its_neighbours(
 def test_progress_counts_the_steps_of_all_calls(
     studio: Studio, person: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio_module, "MAX_PICTURES_PER_CALL", 2)
+    monkeypatch.setattr(drawing, "MAX_PICTURES_PER_CALL", 2)
     told: list[tuple[int, int]] = []
     studio.portrait(person, PROMPT, count=3, num_steps=2, progress=lambda *step: told.append(step))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -82,7 +82,7 @@ def test_progress_counts_the_steps_of_all_calls(
 def test_large_pictures_are_drawn_in_smaller_groups(
     studio: Studio, person: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio_module, "MAX_PIXELS_PER_CALL", 64 * 64)
+    monkeypatch.setattr(drawing, "MAX_PIXELS_PER_CALL", 64 * 64)
     told: list[tuple[int, int]] = []
     studio.portrait(person, PROMPT, count=2, num_steps=1, progress=lambda *step: told.append(step))
     assert told == [(1, 2), (2, 2)]
@@ -130,7 +130,7 @@ def test_the_similarity_is_measured_on_what_was_drawn(
 ) -> None:
     photo = read_image(asset_path("example/person.jpg"))[::3, ::3]
     pictures = np.stack([photo, np.full_like(photo, 128)])
-    monkeypatch.setattr(Studio, "_call", lambda *_: pictures)
+    monkeypatch.setattr("limner.apps.portraits.draw_rows", lambda *_, **__: list(pictures))
     same, nobody = studio.portrait(person, PROMPT, count=2)
     assert same.similarity is not None
     assert same.similarity > 0.8

@@ -27,6 +27,11 @@ class Increments(NamedTuple):
     attention: Tensor
     feed_forward: Tensor
 
+    def times(self, factor: Tensor) -> "Increments":
+        """Both parts weighted; ``factor`` is ``(batch, 1 or positions, 1)``."""
+        factor = factor.to(self.attention)
+        return Increments(self.attention * factor, self.feed_forward * factor)
+
 
 class SplitAttention(nn.Module):
     """Multi-head attention whose keys and values come in two parts, visual and face."""
@@ -46,8 +51,9 @@ class SplitAttention(nn.Module):
         visual = self.keys_and_values(normed)
         mask = None
         if face_mask is not None:
-            visual_mask = face_mask.new_ones(face_mask.shape[0], normed.shape[1])
-            mask = torch.cat([visual_mask, face_mask], dim=1)[:, None, None, :]
+            by_position = face_mask if face_mask.ndim == 3 else face_mask[:, None]
+            visual_mask = by_position.new_ones(*by_position.shape[:2], normed.shape[1])
+            mask = torch.cat([visual_mask, by_position], dim=2)[:, None]
         attended = F.scaled_dot_product_attention(
             self._split(self.to_q(normed)),
             torch.cat([visual.keys, face.keys.to(visual.keys.dtype)], dim=2),
@@ -119,7 +125,8 @@ class GatedFaceAttention(nn.Module):
             visual: ``(batch, positions, channels)``, the hidden states after self-attention.
             face: one row per row of ``visual``.
             scale: adapter scale; it multiplies both gates.
-            face_mask: ``(batch, tokens)``, False where a row has no face token; all take part if None.
+            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
+                False where a position does not see it; all take part if None.
         """
         hidden = visual.to(self.linear.weight.dtype)
         attended = (scale * self.alpha_attn.tanh()) * self.attn(self.norm1(hidden), face, face_mask)

@@ -1,13 +1,14 @@
 """The face a backbone is conditioned on for the length of a scope, and how it falls on the rows of a batch."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from limner.adapters.attention import FaceKeys, Increments
+from limner.adapters.regions import fitted, visible
 from limner.core.errors import AdapterError
 
 WHOLE_RUN = (0.0, 1.0)
@@ -65,7 +66,10 @@ class FaceCondition:
         null_tokens: ``(1 or people, tokens, face_channels)`` for the unconditional rows, or None to show them the face.
         token_mask: ``(people, tokens)`` bool, False where a person has no token; None if all have all.
         guided: whether batches are [unconditional, conditional]; None to tell from their size.
+        regions: ``(people, persons, rows, columns)`` in [0, 1], where each of several persons of one picture is seen;
+            the tokens of a row are then those of its persons, as many each. None to show the face everywhere.
         scale: multiplier of every increment.
+        block_scales: factors on ``scale`` by the beginning of a block's path; the longest that fits counts.
         window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise to
             picture.
         keys: per layer the keys and values of the faces and of the null faces, where nothing is being trained.
@@ -73,14 +77,17 @@ class FaceCondition:
         thread: the thread the scope was entered in.
 
     Raises:
-        AdapterError: tokens, null tokens or mask do not fit each other, or the window is empty or outside [0, 1].
+        AdapterError: tokens, null tokens, mask or regions do not fit each other, or the window is empty or outside
+            [0, 1].
     """
 
     face_tokens: Tensor
     null_tokens: Tensor | None = None
     token_mask: Tensor | None = None
     guided: bool | None = None
+    regions: Tensor | None = None
     scale: float = 1.0
+    block_scales: Mapping[str, float] = field(default_factory=dict)
     window: tuple[float, float] = WHOLE_RUN
     keys: dict[str, tuple[FaceKeys, FaceKeys | None]] = field(default_factory=dict)
     pending: dict[str, Tensor] = field(default_factory=dict)
@@ -99,8 +106,32 @@ class FaceCondition:
             )
         if self.token_mask is not None and self.token_mask.shape != (people, tokens):
             raise AdapterError(f"token mask of shape {tuple(self.token_mask.shape)}; expected {(people, tokens)}")
+        if self.regions is not None and (
+            self.regions.ndim != 4 or self.regions.shape[0] != people or tokens % self.regions.shape[1]
+        ):
+            raise AdapterError(
+                f"regions of shape {tuple(self.regions.shape)} beside face tokens of shape {shape}; expected "
+                f"({people}, persons, rows, columns) with as many tokens for each person"
+            )
         if not 0.0 <= self.window[0] < self.window[1] <= 1.0:
             raise AdapterError(f"step window {self.window}; expected two fractions with 0 <= start < end <= 1")
+
+    def scale_of(self, layer: str) -> float:
+        """Multiplier of one layer's increment."""
+        fitting = [start for start in self.block_scales if _leads_to(start, layer)]
+        return self.scale * self.block_scales[max(fitting, key=len)] if fitting else self.scale
+
+    def require_blocks(self, layers: Sequence[str]) -> None:
+        """Refuse block scales that have no effect.
+
+        Raises:
+            AdapterError: one names none of these layers.
+        """
+        for start in self.block_scales:
+            if not any(_leads_to(start, layer) for layer in layers):
+                raise AdapterError(
+                    f"the adapter enters no block that begins with {start!r}; its blocks are {', '.join(layers)}"
+                )
 
     def remember(self, layers: Mapping[str, Callable[[Tensor], FaceKeys]]) -> None:
         """Compute the keys of these layers once, for all calls without gradients."""
@@ -108,12 +139,14 @@ class FaceCondition:
             self.keys.update({name: self._compute(face_keys) for name, face_keys in layers.items()})
 
     def keys_of_rows(
-        self, layer: str, face_keys: Callable[[Tensor], FaceKeys], num_rows: int
+        self, layer: str, face_keys: Callable[[Tensor], FaceKeys], num_rows: int, num_positions: int
     ) -> tuple[FaceKeys, Tensor | None]:
-        """Keys and values for each row of a batch, and which of them a row has, ``(batch, tokens)`` or None.
+        """Keys and values for each row of a batch, and which of them are seen.
+
+        The latter is ``(batch, tokens)``, with regions ``(batch, positions, tokens)``, or None where all are.
 
         Raises:
-            AdapterError: the people cannot be laid out on so many rows.
+            AdapterError: the people cannot be laid out on so many rows, or the regions on so many positions.
         """
         plan = self.plan(num_rows)
         remembered = layer in self.keys and not torch.is_grad_enabled()
@@ -121,8 +154,18 @@ class FaceCondition:
         keys = plan.lay_out(faces.keys, nulls.keys if nulls else None)
         values = plan.lay_out(faces.values, nulls.values if nulls else None)
         # The null face stands in exactly the places of the person's tokens, so both halves share the mask.
-        mask = None if self.token_mask is None else plan.lay_out(self.token_mask, None)
-        return FaceKeys(keys, values), mask
+        mask = self.token_mask
+        if self.regions is not None:
+            seen = visible(fitted(self.regions, num_positions), self.face_tokens.shape[1])
+            mask = seen if mask is None else seen & mask[:, None]
+        return FaceKeys(keys, values), None if mask is None else plan.lay_out(mask, None)
+
+    def share_inside(self, num_rows: int, num_positions: int) -> Tensor | None:
+        """How much of each position lies in any region, ``(batch, positions, 1)`` in [0, 1]; None without regions."""
+        if self.regions is None:
+            return None
+        covered = fitted(self.regions, num_positions).sum(dim=1).clamp_max(1.0)
+        return self.plan(num_rows).lay_out(covered, None)[..., None]
 
     def plan(self, num_rows: int) -> RowPlan:
         """How the people fall on a batch of this size.
@@ -163,6 +206,10 @@ class FaceCondition:
             f"{num_rows} rows for {num_people} people can be read two ways: with guidance, or several images per "
             "person. Say guided=True or guided=False to `conditioned`"
         )
+
+
+def _leads_to(start: str, layer: str) -> bool:
+    return layer == start or layer.startswith(f"{start}.")
 
 
 def laid_end_to_end(null_tokens: Tensor, num_tokens: int) -> Tensor:

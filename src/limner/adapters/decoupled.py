@@ -48,11 +48,12 @@ class DecoupledFaceAttention(nn.Module):
             text: the block's text attention, whose projections are used and not trained.
             face: one row per row of ``normed``.
             scale: adapter scale.
-            face_mask: ``(batch, tokens)``, False where a row has no face token; all take part if None.
+            face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
+                False where a position does not see it; all take part if None.
         """
         projections: Any = text
         queries = self._split(projections.to_q(normed).to(face.keys.dtype))
-        mask = None if face_mask is None else face_mask[:, None, None, :]
+        mask = None if face_mask is None else face_mask[:, None] if face_mask.ndim == 3 else face_mask[:, None, None]
         seen = F.scaled_dot_product_attention(queries, face.keys, face.values, attn_mask=mask)
         seen = seen.transpose(1, 2).flatten(2).to(normed.dtype)
         output = projections.to_out[0]

@@ -5,7 +5,7 @@ What a layer computes and where its result is added is the subclass's; see ``ada
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
@@ -117,7 +117,9 @@ class SeamAdapter(nn.Module, ABC):
         *,
         token_mask: Tensor | None = None,
         guided: bool | None = None,
+        regions: Tensor | None = None,
         scale: float | None = None,
+        block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
     ) -> Iterator[None]:
         """Show the backbone these faces for the length of a block; an inner scope hides the outer one.
@@ -132,19 +134,27 @@ class SeamAdapter(nn.Module, ABC):
                 the face; the tokens of one photo are repeated to the face's number. None: both halves see the face.
             token_mask: ``(people, tokens)`` bool, False where a person with fewer photos has no token.
             guided: whether batches are [unconditional, conditional], where their size does not tell.
+            regions: ``(people, persons, rows, columns)`` in [0, 1] at the size of the latents, for several persons in
+                one picture: the tokens of a row are then those of its persons, laid end to end, as many each; a
+                position sees those whose region it touches, and outside all regions the adapter adds nothing.
             scale: instead of the adapter's own.
+            block_scales: factors on the scale by the beginning of a block's path, such as ``up_blocks.1``; the longest
+                that fits counts, and a block with factor 0 is skipped.
             window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise
                 to picture. It follows the timestep, so it holds for any scheduler and for image to image.
 
         Raises:
-            AdapterError: the shapes do not fit, or another thread is in a scope. In the backbone's call: the rows do
-                not fit the people.
+            AdapterError: the shapes do not fit, a block scale names no block, or another thread is in a scope. In the
+                backbone's call: the rows do not fit the people.
         """
         self._check(face_tokens)
         if null_tokens is not None:
             null_tokens = laid_end_to_end(null_tokens, face_tokens.shape[1])
         scale = self.scale if scale is None else scale
-        condition = FaceCondition(face_tokens, null_tokens, token_mask, guided, scale, window)
+        condition = FaceCondition(
+            face_tokens, null_tokens, token_mask, guided, regions, scale, block_scales or {}, window
+        )
+        condition.require_blocks([site.name for site in self.sites])
         if not self.training:
             condition.remember({site.name: self._layer(site.name).face_keys for site in self.sites})
         with self._state(condition, True):
@@ -187,18 +197,22 @@ class SeamAdapter(nn.Module, ABC):
             AdapterError: adapter and backbone are on two devices, or the rows do not fit the people.
         """
         condition = self._condition
-        if condition is None or condition.scale == 0 or self._active is False:
+        scale = 0.0 if condition is None else condition.scale_of(name)
+        if condition is None or scale == 0 or self._active is False:
             return None
         if block_input.device != layer.device:
             raise AdapterError(
                 f"the backbone runs on {block_input.device}, the adapter is on {layer.device}; move it there "
                 "with adapter.to(...). Offloading moves the backbone only"
             )
-        keys, mask = condition.keys_of_rows(name, layer.face_keys, block_input.shape[0])
-        increments = compute(keys, scale=condition.scale, face_mask=mask)
+        num_rows, num_positions = block_input.shape[:2]
+        keys, mask = condition.keys_of_rows(name, layer.face_keys, num_rows, num_positions)
+        increments = compute(keys, scale=scale, face_mask=mask)
         if isinstance(self._active, Tensor):
-            rows = self._active.to(block_input.device, block_input.dtype)[:, None, None]
-            increments = Increments(increments.attention * rows, increments.feed_forward * rows)
+            increments = increments.times(self._active[:, None, None])
+        inside = condition.share_inside(num_rows, num_positions)
+        if inside is not None:
+            increments = increments.times(inside)
         record = IncrementRecord(name, block_input, increments)
         if self._records is not None and not _runs_again():
             self._records.append(record)

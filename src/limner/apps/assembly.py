@@ -2,14 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
+from limner.adapters.projectors import stack_photos
 from limner.apps.bases import MINIATURE, Base, open_base
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
@@ -23,6 +26,21 @@ from limner.systems.fact_conversion import export_fact as export_fact
 
 ADAPTER_FILE, ENCODER_FILE = "adapter.safetensors", "encoder.safetensors"
 """Where a miniature folder keeps its face adapter and its face encoder."""
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How people are shown to a base; see :class:`limner.apps.settings.Dials`.
+
+    Attributes:
+        guided: whether batches are [unconditional, conditional].
+    """
+
+    scale: float
+    guided: bool
+    block_scales: Mapping[str, float] = field(default_factory=dict)
+    window: tuple[float, float] = (0.0, 1.0)
+    face_guidance: Literal["dropped", "shared"] = "dropped"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,25 +88,67 @@ class FaceAdapter:
         return EncoderRecognizer(self.encoder_path)
 
     @contextmanager
-    def conditioned(self, base: Base, identity: Identity, *, scale: float, guided: bool) -> Iterator[None]:
-        """Show the base this person for the length of a block; afterwards it is as before.
+    def conditioned(self, base: Base, people: Sequence[Identity], showing: Showing) -> Iterator[None]:
+        """Show the base these people for the length of a block; afterwards it is as before.
+
+        Args:
+            people: one for all pictures, or one each.
 
         Raises:
-            FeatureSpaceError: the identity lacks the features that the adapter reads.
+            FeatureSpaceError: an identity lacks the features that the adapter reads.
+            AdapterError: a block scale names no block.
         """
-        features = identity.features_in(self.feature_space)
+        unet = base.pipeline.unet
+        features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        with self._shown(unet, features, photo_mask, None, showing):
+            yield
+
+    @contextmanager
+    def conditioned_in_regions(
+        self, base: Base, people: Sequence[Identity], regions: Tensor, showing: Showing
+    ) -> Iterator[None]:
+        """The same with all people in each picture, everybody in a region of their own.
+
+        Args:
+            regions: ``(people, rows, columns)`` in [0, 1], at the size of the latents.
+
+        Raises:
+            FeatureSpaceError, AdapterError: as :meth:`conditioned`.
+        """
+        unet = base.pipeline.unet
+        features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        # To the adapter the people of one picture are one row with all their photos.
+        flat_mask = None if photo_mask is None else photo_mask.flatten()[None]
+        with self._shown(unet, features.flatten(0, 1)[None], flat_mask, regions[None], showing):
+            yield
+
+    @contextmanager
+    def _shown(
+        self, unet: Any, features: Tensor, photo_mask: Tensor | None, regions: Tensor | None, showing: Showing
+    ) -> Iterator[None]:
+        with (
+            torch.no_grad(),
+            self.system.adapter.injected(unet),
+            self.system.conditioned(
+                features,
+                photo_mask=photo_mask,
+                face_guidance=showing.face_guidance,
+                guided=showing.guided,
+                regions=regions,
+                scale=showing.scale,
+                block_scales=showing.block_scales,
+                window=showing.window,
+            ),
+        ):
+            yield
+
+    def _tokens(self, person: Identity) -> Tensor:
+        features = person.features_in(self.feature_space)
         if features.tokens is None:
             raise FeatureSpaceError(
                 f"the identity has no patch tokens in {self.feature_space!r}; make it again from the photos"
             )
-        unet = base.pipeline.unet
-        tokens = features.tokens[None].to(unet.device, unet.dtype)
-        with (
-            torch.no_grad(),
-            self.system.adapter.injected(unet),
-            self.system.conditioned(tokens, guided=guided, scale=scale),
-        ):
-            yield
+        return features.tokens
 
 
 @dataclass(frozen=True, eq=False)

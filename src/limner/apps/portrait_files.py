@@ -50,10 +50,15 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
     """Write each picture and the contact sheet; returns the names of the pictures."""
     names = [f"portrait-{portrait.seed}.png" for portrait in portraits]
     for name, portrait in zip(names, portraits, strict=True):
-        write_png(folder / name, portrait.image, text={"Software": f"Limner {version('limner')}"})
+        write_png(folder / name, portrait.image, text=software())
     tiles = [Tile(portrait.image, _caption(portrait)) for portrait in portraits]
     write_png(folder / SHEET, contact_sheet(references, tiles, title=portraits[0].settings.prompt))
     return names
+
+
+def software() -> dict[str, str]:
+    """The remark in every picture that says what made it."""
+    return {"Software": f"Limner {version('limner')}"}
 
 
 def describe(
@@ -65,15 +70,22 @@ def describe(
     licences: Sequence[str],
 ) -> dict[str, Any]:
     """All that is needed to make the same pictures again, and what may be done with them."""
-    base, adapter = studio.assembly.base, studio.assembly.adapter
     pictures = [
-        {"file": name, "seed": portrait.seed, "identity_similarity": _rounded(portrait.similarity)}
+        {"file": name, "seed": portrait.seed, "identity_similarity": rounded(portrait.similarity)}
         for name, portrait in zip(names, portraits, strict=True)
     ]
     return {
         "settings": portraits[0].settings.model_dump(mode="json"),
         "references": [file.name for file in references],
         "pictures": pictures,
+        **circumstances(studio, licences),
+    }
+
+
+def circumstances(studio: "Studio", licences: Sequence[str]) -> dict[str, Any]:
+    """The part of every record that says which networks and versions took part, and on what terms."""
+    base, adapter = studio.assembly.base, studio.assembly.adapter
+    return {
         "recognizer": {"feature_space": studio.similarity_space, "role": "guide"},
         "model": {"name": base.name, "kind": base.kind, "device": str(studio.pipeline.device)},
         "adapter": None if adapter is None else {"file": adapter.path.name, "sha256": adapter.sha256},
@@ -82,11 +94,11 @@ def describe(
     }
 
 
-def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write ``portrait.json``."""
+def write_record(folder: Path, record: Mapping[str, Any], *, name: str = RECORD) -> None:
+    """Write a record as JSON."""
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     with _told_as_input_error(folder):
-        (folder / RECORD).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _caption(portrait: "Portrait") -> str:
@@ -94,7 +106,8 @@ def _caption(portrait: "Portrait") -> str:
     return f"seed {portrait.seed}{told}"
 
 
-def _rounded(similarity: float | None) -> float | None:
+def rounded(similarity: float | None) -> float | None:
+    """A similarity as records hold it."""
     return None if similarity is None else round(similarity, 4)
 
 

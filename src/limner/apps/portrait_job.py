@@ -1,24 +1,22 @@
 """The job behind `limner portrait`: look at the photos, open the model, draw, write, and say how far it is."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+from limner.apps.clock import Clock
+from limner.apps.model_choice import ModelChoice
 from limner.apps.settings import PortraitSettings
 from limner.core.assets import asset_path
 from limner.core.errors import ConfigError
 from limner.core.images import read_image
-from limner.core.licences import require_commercial
 
 if TYPE_CHECKING:
     from limner.apps.contact_sheet import Tile
+    from limner.apps.control import Control
     from limner.apps.studio import Portrait, Studio
+    from limner.faces.conditions import Kind
     from limner.identity.identity import Identity
 
 EXAMPLE = "example/person.jpg"
@@ -69,16 +67,28 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class PortraitJob:
+class ControlChoice:
+    """A ControlNet and what it follows; see :meth:`limner.apps.studio.Studio.control`."""
+
+    network: Path
+    photo: Path
+    kind: "Kind" = "landmarks"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class PortraitJob(ModelChoice):
     """Everything that was asked for on the command line, besides where to put it."""
 
     settings: PortraitSettings
     faces: Faces
-    model: str
-    adapter: Path | None = None
-    encoder: Path | None = None
-    device: str | None = None
-    commercial: bool = False
+    start: Path | None = None
+    control: "ControlChoice | None" = None
+
+    def opened_control(self, studio: "Studio") -> "Control | None":
+        """The ControlNet ready to draw, None if none was asked for."""
+        asked = self.control
+        return asked and studio.control(asked.network, asked.photo, kind=asked.kind, scale=asked.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,18 +108,17 @@ def run_job(job: PortraitJob, folder: Path) -> Results:
     """
     from limner.apps.portrait_files import describe, staged, write_portraits, write_record
 
-    with _Clock() as clock, staged(folder) as hidden:
+    with Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
-            from limner.apps.studio import Studio
-
-            studio = Studio.open(job.model, adapter=job.adapter, encoder=job.encoder, device=job.device)
+            studio = job.open()
         with clock.stage("looking at the face"):
             identity, tiles = _person(studio, job.faces)
-        licences = _licences(studio, identity, job.faces)
-        if job.commercial:
-            require_commercial(licences)
+        licences = licences_of(studio, [identity], [job.faces])
+        job.require_terms(licences)
         with clock.stage("drawing"):
-            portraits = studio.draw(identity, job.settings, progress=clock.step)
+            portraits = studio.draw(
+                identity, job.settings, start=job.start, control=job.opened_control(studio), progress=clock.step
+            )
         names = write_portraits(hidden, portraits, tiles)
         record = describe(studio, portraits, names=names, references=job.faces.files, licences=licences)
         write_record(hidden, {**record, "seconds": clock.seconds})
@@ -120,11 +129,8 @@ def _person(studio: "Studio", faces: Faces) -> "tuple[Identity, list[Tile]]":
     """The identity, and each photo's head for the contact sheet; a card has no photo to show."""
     from limner.apps.contact_sheet import Tile
     from limner.faces.detection import select_face
-    from limner.identity.identity import Identity
 
-    if faces.card is not None:
-        return Identity.load(faces.card), []
-    identity = studio.identity(faces.photos, face_index=faces.indices)
+    identity = identity_of(studio, faces)
     tiles = []
     for photo, index in zip(faces.photos, faces.index_of_each(), strict=True):
         image = read_image(photo)
@@ -133,44 +139,19 @@ def _person(studio: "Studio", faces: Faces) -> "tuple[Identity, list[Tile]]":
     return identity, tiles
 
 
-def _licences(studio: "Studio", identity: "Identity", faces: Faces) -> tuple[str, ...]:
+def identity_of(studio: "Studio", faces: Faces) -> "Identity":
+    """The person that photos or a card show."""
+    from limner.identity.identity import Identity
+
+    if faces.card is not None:
+        return Identity.load(faces.card)
+    return studio.identity(faces.photos, face_index=faces.indices)
+
+
+def licences_of(studio: "Studio", people: "Sequence[Identity]", faces: Sequence[Faces]) -> tuple[str, ...]:
     """Licence records of every network that takes part."""
     from limner.apps.studio import ENROLLING, MEASURING
 
-    enrolling = () if faces.card is not None else ENROLLING
-    return tuple(dict.fromkeys((*studio.licences, *identity.licences, *enrolling, *MEASURING)))
-
-
-class _Clock:
-    """A progress bar on the standard error, and the seconds each stage took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Show and time one stage."""
-        self._bar.reset(self._task, description=name, total=None)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-
-    def step(self, done: int, total: int) -> None:
-        """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total)
+    enrolling = () if all(one.card is not None for one in faces) else ENROLLING
+    of_people = [name for person in people for name in person.licences]
+    return tuple(dict.fromkeys((*studio.licences, *of_people, *enrolling, *MEASURING)))

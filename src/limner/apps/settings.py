@@ -1,15 +1,19 @@
 """What somebody asks a studio for, checked before anything heavy is loaded."""
 
-from typing import Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
 
 from limner.core.config import Config
 from limner.core.errors import ConfigError, PromptError
+from limner.diffusion.samplers import require_sampler
+
+DEFAULT_PROMPT = "a photo of a person"
 
 
-class PortraitSettings(Config):
-    """Everything besides the model and the person that a picture depends on.
+class Dials(Config):
+    """What a picture depends on besides the model, the person and its size.
 
     Attributes:
         prompt: what the picture shows.
@@ -19,8 +23,17 @@ class PortraitSettings(Config):
         num_steps: sampling steps.
         guidance_scale: how closely the words are followed, 1 is unguided; None is the base's own default.
         adapter_scale: how strongly the person is kept, 0 is the base model.
-        height: in pixels, a multiple of 8; the base's own if None.
-        width: likewise.
+        block_scales: factors on the adapter scale by the beginning of a block's path, such as ``down_blocks`` or
+            ``up_blocks.1``; the longest that fits counts.
+        window: (start, end) of the run in which the person is shown, fractions from pure noise to picture.
+        face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
+            or "shared", the person.
+        scheduler: short name of the sampler, see :mod:`limner.diffusion.samplers`; None is the base's own.
+        style: name of a style, which adds words and recommends what is left open.
+        styles: folder with styles of the user's own.
+        lora: a LoRA of this base, safetensors.
+        lora_weight: multiplier of the LoRA.
+        strength: how far a picture to start from is noised, in (0, 1]; 1 forgets it. Without one it has no meaning.
     """
 
     prompt: str
@@ -30,8 +43,15 @@ class PortraitSettings(Config):
     num_steps: PositiveInt = 25
     guidance_scale: float | None = Field(default=None, ge=1.0, allow_inf_nan=False)
     adapter_scale: NonNegativeFloat = Field(default=0.8, allow_inf_nan=False)
-    height: PositiveInt | None = Field(default=None, multiple_of=8)
-    width: PositiveInt | None = Field(default=None, multiple_of=8)
+    block_scales: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    window: tuple[float, float] = (0.0, 1.0)
+    face_guidance: Literal["dropped", "shared"] = "dropped"
+    scheduler: str | None = None
+    style: str | None = None
+    styles: Path | None = None
+    lora: Path | None = None
+    lora_weight: float = Field(default=1.0, allow_inf_nan=False)
+    strength: float = Field(default=0.6, gt=0.0, le=1.0)
 
     @field_validator("prompt")
     @classmethod
@@ -39,6 +59,20 @@ class PortraitSettings(Config):
         if not prompt.strip():
             raise PromptError('the prompt is missing; say what the picture shows, e.g. "a photo of a person, smiling"')
         return prompt
+
+    @field_validator("window")
+    @classmethod
+    def _is_a_stretch(cls, window: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= window[0] < window[1] <= 1:
+            raise ValueError("expected two fractions of the run, 0 <= start < end <= 1")
+        return window
+
+    @field_validator("scheduler")
+    @classmethod
+    def _is_known(cls, scheduler: str | None) -> str | None:
+        if scheduler is not None:
+            require_sampler(scheduler)
+        return scheduler
 
     @classmethod
     def of(cls, **values: Any) -> Self:
@@ -53,3 +87,28 @@ class PortraitSettings(Config):
         except ValidationError as error:
             problems = (f"{'.'.join(map(str, one['loc']))} = {one['input']!r}: {one['msg']}" for one in error.errors())
             raise ConfigError("; ".join(problems)) from error
+
+
+class PortraitSettings(Dials):
+    """What a portrait depends on besides the model and the person.
+
+    Attributes:
+        height: in pixels, a multiple of 8; the base's own if None.
+        width: likewise.
+        best_of: pictures drawn for each one kept; the guide keeps those most like the person.
+    """
+
+    height: PositiveInt | None = Field(default=None, multiple_of=8)
+    width: PositiveInt | None = Field(default=None, multiple_of=8)
+    best_of: PositiveInt = 1
+
+
+class InpaintSettings(Dials):
+    """What people in a template depend on besides the model, the people and the template.
+
+    Attributes:
+        region: what changes of each face, "face" or "head" (with ears, hair and hat).
+    """
+
+    prompt: str = DEFAULT_PROMPT
+    region: Literal["face", "head"] = "face"

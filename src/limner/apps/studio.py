@@ -5,58 +5,40 @@ Studio.open("miniature").portrait(identity, "a photo of a person, smiling", coun
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 
 from limner.apps.assembly import Assembly, assemble
-from limner.apps.quiet import quiet_libraries
-from limner.apps.settings import PortraitSettings
-from limner.core.errors import AdapterError
+from limner.apps.control import Control, open_control
+from limner.apps.drawing import Progress
+from limner.apps.groups import Box, GroupPortrait, draw_group
+from limner.apps.inpainting import Scene, inpaint
+from limner.apps.portraits import Portrait, draw_portraits
+from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
+from limner.apps.styles import find_style
 from limner.faces.analysis import FaceAnalyzer
+from limner.faces.conditions import Kind
 from limner.faces.detection import select_face
+from limner.faces.face import Face
 from limner.identity.enrolment import Photo
 from limner.identity.identity import Identity
-from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer, Recognizer, similarity
+from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer, Recognizer
+from limner.identity.recognition import similarity as cosine
 
 if TYPE_CHECKING:
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
     from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
-
-MAX_PICTURES_PER_CALL = 16
-MAX_PIXELS_PER_CALL = 4 * 512 * 512
-"""Pictures are drawn side by side up to these sums, so that many pictures need no more memory than a few."""
 
 ENROLLING = ("yunet", "facemesh", "bisenetv2", "lightqnet")
 """Licence records of the networks that look at photos, besides the recognisers."""
 MEASURING = ("yunet", "fr_feature")
 """Licence records of the networks that look at what was drawn."""
 
-Progress = Callable[[int, int], None]
-"""Called after each step with the number of steps done and of all steps."""
-
-
-@dataclass(frozen=True, eq=False)
-class Portrait:
-    """One picture.
-
-    Attributes:
-        image: RGB uint8 (height, width, 3).
-        seed: draws this picture again, alone or among others, up to rounding in the last digits.
-        similarity: cosine to the person by the guide, in [-1, 1]; None if no face was found or nobody was asked for.
-            It tells whether a picture went wrong, not how good the model is: the guide took part in training.
-        settings: what it was drawn with, nothing left open.
-    """
-
-    image: np.ndarray
-    seed: int
-    similarity: float | None
-    settings: PortraitSettings
+Completed = TypeVar("Completed", bound=Dials)
 
 
 class Studio:
@@ -121,38 +103,160 @@ class Studio:
         return Identity.from_photos(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
 
     def portrait(
-        self, identity: Identity | None, prompt: str, *, progress: Progress | None = None, **settings: Any
+        self,
+        identity: Identity | None,
+        prompt: str,
+        *,
+        start: Photo | None = None,
+        control: Control | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
     ) -> list[Portrait]:
         """Draw a person.
 
         Args:
             identity: the person; None only with ``adapter_scale=0``.
             prompt: what the pictures show.
+            start: a picture to begin from, cut to the size of the portrait; ``strength`` says how much of it goes.
+            control: a ControlNet and the photo whose pose it follows, see :meth:`control`.
             progress: told after each step.
-            settings: count, seed, num_steps, guidance_scale, adapter_scale, negative_prompt, height, width; see
-                :class:`~limner.apps.settings.PortraitSettings`.
+            settings: count, seed, num_steps, guidance_scale, adapter_scale, negative_prompt, height, width and the
+                other dials; see :class:`~limner.apps.settings.PortraitSettings`.
 
         Returns:
-            ``count`` pictures; picture ``i`` has the seed ``seed + i`` and does not depend on ``count``.
+            ``count`` pictures; picture ``i`` has the seed ``seed + i`` and does not depend on ``count``. With
+            ``best_of`` they are chosen from as many times more, the one most like the person first.
 
         Raises:
             PromptError: the prompt has no words.
             ConfigError: a setting is unknown or out of range.
-            AdapterError: a person is asked for and the model has no face adapter.
+            ImageError: ``start`` cannot be read.
+            NoFaceError: the photo to follow has no face.
+            AdapterError: a person is asked for and the model has no face adapter; or a block scale names no block.
             FeatureSpaceError: the identity lacks the features that the adapter reads.
         """
-        return self.draw(identity, PortraitSettings.of(prompt=prompt, **settings), progress=progress)
+        checked = PortraitSettings.of(prompt=prompt, **settings)
+        return self.draw(identity, checked, start=start, control=control, progress=progress)
 
     def draw(
-        self, identity: Identity | None, settings: PortraitSettings, *, progress: Progress | None = None
+        self,
+        identity: Identity | None,
+        settings: PortraitSettings,
+        *,
+        start: Photo | None = None,
+        control: Control | None = None,
+        progress: Progress | None = None,
     ) -> list[Portrait]:
-        """The same with settings that were checked before; raises the last two of the errors."""
-        settings = self._complete(settings)
-        seeds = range(settings.seed, settings.seed + settings.count)
-        with self._showing(identity, settings), quiet_libraries():
-            images = list(self._images(settings, seeds, progress))
-        similarities = self._similarities(images, identity)
-        return [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
+        """The same with settings that were checked before; raises the other errors."""
+        return draw_portraits(self, identity, self.completed(settings), start=start, control=control, progress=progress)
+
+    def control(
+        self, network: str | os.PathLike[str], photo: Photo, *, kind: Kind = "landmarks", scale: float = 1.0
+    ) -> Control:
+        """A ControlNet made for this base, and a photo to follow; see :func:`limner.apps.control.open_control`."""
+        return open_control(network, photo, self.assembly.base, kind=kind, scale=scale)
+
+    def inpaint(
+        self,
+        people: Sequence[Identity],
+        template: Photo,
+        prompt: str = DEFAULT_PROMPT,
+        *,
+        assign: Sequence[int] | None = None,
+        mask: Photo | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> list[Scene]:
+        """Put people into a picture; nothing but their faces' (or heads') regions changes, bit for bit.
+
+        Args:
+            people: one for each face that is to change.
+            template: the picture, of any size.
+            prompt: what is to be seen in the regions.
+            assign: for each person the number of a face of the template, 0 the leftmost. The template's largest faces
+                from left to right if None.
+            mask: bright where the picture may change, of the template's size, instead of the parsed region.
+            progress: told after each step.
+            settings: ``region``, ``strength`` and the dials of :class:`~limner.apps.settings.InpaintSettings`.
+
+        Returns:
+            ``count`` pictures of the template's size.
+
+        Raises:
+            ImageError: template or mask cannot be read.
+            FaceError: the template has no face, or fewer than there are people; or nothing of one may change.
+            FaceIndexError: ``assign`` names a face that is not there, or one twice.
+            ConfigError: a setting is unknown or out of range, or the mask is of another size.
+            AdapterError, FeatureSpaceError: as :meth:`portrait`.
+        """
+        checked = self.completed(InpaintSettings.of(prompt=prompt, **settings))
+        return inpaint(self, people, template, checked, assign=assign, mask=mask, progress=progress)
+
+    def group(
+        self,
+        people: Sequence[Identity],
+        prompt: str,
+        *,
+        boxes: Sequence[Box] | None = None,
+        masks: Sequence[Photo] | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> list[GroupPortrait]:
+        """Draw several people in one picture, each shown in a region of their own.
+
+        Args:
+            people: at most six.
+            prompt: what the picture shows, the number of people included.
+            boxes: left, top, right and bottom for each person, as shares of the picture. Equal columns from left to
+                right if neither boxes nor masks are given.
+            masks: for each person a picture of the portrait's size, bright where they are shown.
+            progress: told after each step.
+            settings: as for :meth:`portrait`. With ``best_of`` those pictures are kept in which most people are where
+                they belong, and the least similar of them is most like themselves.
+
+        Returns:
+            ``count`` pictures; faces and people are matched one to one.
+
+        Raises:
+            ConfigError: a setting or a region is out of range, or there is not one region for each person.
+            PromptError, AdapterError, FeatureSpaceError: as :meth:`portrait`.
+        """
+        checked = self.completed(PortraitSettings.of(prompt=prompt, **settings))
+        return draw_group(self, people, checked, boxes=boxes, masks=masks, progress=progress)
+
+    def completed(self, settings: Completed) -> Completed:
+        """Settings with the style's and the base's own values where nothing was asked for.
+
+        Raises:
+            ConfigError: the style is unknown or malformed, or for another base.
+        """
+        base = self.assembly.base
+        own: dict[str, Any] = {}
+        if settings.style is not None:
+            found = find_style(settings.style, settings.styles)
+            found.require_base(base.kind)
+            asked = settings.model_fields_set
+            own = {name: value for name, value in found.recommended.items() if name not in asked}
+        own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
+        if isinstance(settings, PortraitSettings):
+            own |= {"height": settings.height or self.pixels, "width": settings.width or self.pixels}
+        return settings.model_copy(update=own)
+
+    def words(self, settings: Dials) -> tuple[str, str]:
+        """Prompt and negative prompt as the base reads them, those of the style included.
+
+        Raises:
+            ConfigError: the style is unknown or malformed.
+        """
+        if settings.style is None:
+            return settings.prompt, settings.negative_prompt
+        found = find_style(settings.style, settings.styles)
+        return found.words(settings.prompt, settings.negative_prompt, self.assembly.base.kind)
+
+    @property
+    def pixels(self) -> int:
+        """Side of the pictures that the base was made for."""
+        return self.pipeline.unet.config["sample_size"] * self.pipeline.vae_scale_factor
 
     @cached_property
     def analyzer(self) -> FaceAnalyzer:
@@ -163,82 +267,15 @@ class Studio:
     def _guide(self) -> GuideRecognizer:
         return GuideRecognizer()
 
-    def _complete(self, settings: PortraitSettings) -> PortraitSettings:
-        base = self.assembly.base
-        own = base.pipeline.unet.config["sample_size"] * base.pipeline.vae_scale_factor
-        return settings.model_copy(
-            update={
-                "guidance_scale": settings.guidance_scale or base.guidance_scale,
-                "height": settings.height or own,
-                "width": settings.width or own,
-            }
-        )
-
-    def _showing(self, identity: Identity | None, settings: PortraitSettings) -> AbstractContextManager[None]:
-        if settings.adapter_scale == 0:
-            return nullcontext()
-        adapter = self.assembly.adapter
-        if adapter is None:
-            raise AdapterError(
-                f"{self.assembly.base.name} has no face adapter, so it cannot draw a given person; name one "
-                "(adapter=..., --adapter), or draw anybody with adapter_scale=0 (--scale 0)"
-            )
-        if identity is None:
-            raise AdapterError(
-                "no person was given; give an identity, or draw anybody with adapter_scale=0 (--scale 0)"
-            )
-        assert settings.guidance_scale is not None
-        # As the stock pipelines decide it: distilled models take the guidance as an input instead.
-        distilled = self.pipeline.unet.config["time_cond_proj_dim"] is not None
-        guided = settings.guidance_scale > 1 and not distilled
-        return adapter.conditioned(self.assembly.base, identity, scale=settings.adapter_scale, guided=guided)
-
-    def _images(self, settings: PortraitSettings, seeds: range, progress: Progress | None) -> Iterator[np.ndarray]:
-        assert settings.height is not None
-        assert settings.width is not None
-        room = MAX_PIXELS_PER_CALL // (settings.height * settings.width)
-        size = max(min(room, MAX_PICTURES_PER_CALL), 1)
-        chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
-        for number, chunk in enumerate(chunks):
-            yield from self._call(settings, chunk, _step_counter(progress, number, len(chunks)))
-
-    def _call(self, settings: PortraitSettings, seeds: range, on_step_end: Callable[..., dict]) -> np.ndarray:
-        pipeline: Any = self.pipeline  # the annotations of its callback are narrower than its documentation
-        output = pipeline(
-            prompt=settings.prompt,
-            negative_prompt=settings.negative_prompt or None,
-            num_images_per_prompt=len(seeds),
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_inference_steps=settings.num_steps,
-            guidance_scale=settings.guidance_scale,
-            height=settings.height,
-            width=settings.width,
-            output_type="np",
-            callback_on_step_end=on_step_end,
-            callback_on_step_end_tensor_inputs=[],
-        )
-        return (output.images * 255).round().astype(np.uint8)
-
-    def _similarities(self, images: Sequence[np.ndarray], identity: Identity | None) -> list[float | None]:
-        if identity is None or self.similarity_space not in identity.features:
-            return [None] * len(images)
-        person = identity.features_in(self.similarity_space).identity_embedding
-        results: list[float | None] = []
-        for image in images:
+    def similarity(self, image: np.ndarray, person: Identity | None, face: Face | None = None) -> float | None:
+        """Cosine of a face, the largest if None, to a person by the guide; None where either is missing."""
+        if person is None or self.similarity_space not in person.features:
+            return None
+        if face is None:
             faces = self.analyzer.detect(image)
-            if faces:
-                aligned = self._guide.align(image, select_face(faces))
-                results.append(float(similarity(self._guide.embed([aligned])[0], person)))
-            else:
-                results.append(None)
-        return results
-
-
-def _step_counter(progress: Progress | None, chunk: int, num_chunks: int) -> Callable[..., dict]:
-    def on_step_end(pipeline: Any, step: int, timestep: Any, tensors: dict) -> dict:
-        if progress is not None:
-            # Some samplers take more steps than they were asked for.
-            progress(chunk * pipeline.num_timesteps + step + 1, num_chunks * pipeline.num_timesteps)
-        return tensors
-
-    return on_step_end
+            if not faces:
+                return None
+            face = select_face(faces)
+        aligned = self._guide.align(image, face)
+        known = person.features_in(self.similarity_space).identity_embedding
+        return float(cosine(self._guide.embed([aligned])[0], known))

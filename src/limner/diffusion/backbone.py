@@ -37,6 +37,15 @@ class TextStates(NamedTuple):
         return TextStates(self.context.expand(rows, -1, -1), pooled)
 
 
+def encode_pictures(vae: Any, pictures: Tensor) -> Tensor:
+    """``(batch, 3, height, width)`` in [-1, 1] -> latents as the denoiser sees them.
+
+    The mean of the autoencoder's distribution, not a sample: the same picture always gives the same latents.
+    """
+    latents = retrieve_latents(vae.encode(pictures), sample_mode="argmax")
+    return (latents - (getattr(vae.config, "shift_factor", None) or 0.0)) * vae.config.scaling_factor
+
+
 class StableDiffusionBackbone:
     """Stable Diffusion 1.5 or 2, or anything in their form, such as the miniature.
 
@@ -111,10 +120,8 @@ class StableDiffusionBackbone:
         The mean of the autoencoder's distribution, not a sample: the same picture always gives the same latents, so it
         does not matter whether they were kept from before.
         """
-        vae = self.pipeline.vae
         with torch.autocast(pictures.device.type, enabled=False):
-            latents = retrieve_latents(vae.encode(pictures.float()), sample_mode="argmax")
-        return (latents - (getattr(vae.config, "shift_factor", None) or 0.0)) * vae.config.scaling_factor
+            return encode_pictures(self.pipeline.vae, pictures.float())
 
     def predict(self, noisy: Tensor, timesteps: Tensor, text: TextStates, sizes: Tensor | None = None) -> Tensor:
         """The denoiser's answer, shaped as ``noisy`` ``(batch, channels, rows, columns)``.

@@ -143,14 +143,28 @@ def paste_back(photo: np.ndarray, aligned: AlignedFace, mask: np.ndarray | None 
     Returns:
         RGB uint8 (height, width, 3); pixels that the template does not cover are those of `photo`.
     """
+    opacity = np.ones(aligned.image.shape[:2], np.float32) if mask is None else mask.astype(np.float32)
     height, width = photo.shape[:2]
-    inverse = invert_similarity(aligned.matrix)
-    side = aligned.image.shape[0]
-    opacity = np.ones((side, side), np.float32) if mask is None else mask.astype(np.float32)
-    opacity = cv2.warpAffine(opacity, inverse, (width, height), flags=cv2.INTER_LINEAR)[..., None]
+    opacity = cv2.warpAffine(opacity, invert_similarity(aligned.matrix), (width, height), flags=cv2.INTER_LINEAR)
+    return lay_over(photo, aligned.image, aligned.matrix, opacity)
+
+
+def lay_over(photo: np.ndarray, square: np.ndarray, matrix: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Lay a square that was cut through `matrix` back over the photo.
+
+    Args:
+        photo: RGB uint8 (height, width, 3); not changed.
+        square: RGB uint8 (side, side, 3).
+        matrix: (2, 3) from photo to square.
+        opacity: float (height, width) in 0 to 1; where it is 0 the photo's pixels stay exactly as they are.
+
+    Returns:
+        RGB uint8 (height, width, 3).
+    """
+    height, width = photo.shape[:2]
     # The edge is repeated, not black: where opacity fades at the square's rim only the opacity may darken the face.
     face = cv2.warpAffine(
-        aligned.image, inverse, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        square, invert_similarity(matrix), (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    mixed = photo + opacity * (face.astype(np.float32) - photo)
+    mixed = photo + opacity.astype(np.float32)[..., None] * (face.astype(np.float32) - photo)
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)

@@ -57,7 +57,7 @@ def enrol(
     _check_recognizers(recognizers)
     indices = _indices(face_index, len(sources))
     names = [_name(source, number) for number, source in enumerate(sources, start=1)]
-    images = [_read(source, name) for source, name in zip(sources, names, strict=True)]
+    images = [read_photo(source, name) for source, name in zip(sources, names, strict=True)]
     analyses = [_analyze(analyzer, *photo) for photo in zip(images, indices, names, strict=True)]
     quality = np.array([analysis.quality for analysis in analyses], dtype=np.float32)
     features: dict[str, FaceFeatures] = {}
@@ -96,7 +96,12 @@ def _name(source: Photo, number: int) -> str:
     return str(source) if isinstance(source, str | os.PathLike) else f"photo {number}"
 
 
-def _read(source: Photo, name: str) -> np.ndarray:
+def read_photo(source: Photo, name: str) -> np.ndarray:
+    """RGB uint8 (height, width, 3), upright; ``name`` is what to call an array in messages.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
     if not isinstance(source, np.ndarray):
         return read_image(source)
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:

@@ -5,7 +5,7 @@ that it reads the same files and identities as FACT and is trained by the same o
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -73,7 +73,9 @@ class Decoupled(nn.Module):
         photo_mask: Tensor | None = None,
         face_guidance: FaceGuidance = "dropped",
         guided: bool | None = None,
+        regions: Tensor | None = None,
         scale: float | None = None,
+        block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
     ) -> Iterator[None]:
         """Show the backbone these people; see :meth:`limner.systems.fact.Fact.conditioned`."""
@@ -83,7 +85,9 @@ class Decoupled(nn.Module):
             self.null_tokens if face_guidance == "dropped" else None,
             token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
             guided=guided,
+            regions=regions,
             scale=scale,
+            block_scales=block_scales,
             window=window,
         ):
             yield

@@ -1,16 +1,23 @@
 """``limner portrait``: a face and a sentence in, pictures of that person out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from limner.apps import options
 from limner.apps.settings import PortraitSettings
+from limner.apps.styles import DEFAULT_SUBJECT
+from limner.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from limner.apps.portrait_job import ControlChoice
 
 FACE = "Photos of the person, or one identity card; repeat for more photos. The packaged example person by default."
 INDEX = "Which face, 0 the leftmost; once for all photos or once for each. The largest by default."
-MODEL = '"miniature", a folder in diffusers format (Stable Diffusion 1.5 or XL), or a hub name owner/model.'
-GUIDANCE = "How closely the words are followed, 1 is unguided; the model's own default if not given."
+CONTROL = "A ControlNet of this base, a folder in diffusers format."
+CONTROL_KIND = "What it is shown of the photo: landmarks, parsing, or picture (the photo as it is)."
+BEST_OF = "Pictures drawn for each one kept; those most like the person are kept, by a recogniser."
 
 
 def register(app: typer.Typer) -> None:
@@ -22,40 +29,75 @@ def portrait(
     prompt: Annotated[str, typer.Argument(help="What the pictures show.", show_default=False)] = "",
     face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
     face_index: Annotated[list[int] | None, typer.Option(help=INDEX)] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pictures.")] = Path("out"),
-    count: Annotated[int, typer.Option(help="Number of pictures.")] = 4,
-    seed: Annotated[int, typer.Option(help="Of the first picture; the others have the next numbers.")] = 0,
-    scale: Annotated[float, typer.Option(help="How strongly the person is kept; 0 is the model without a face.")] = 0.8,
-    steps: Annotated[int, typer.Option(help="Sampling steps.")] = 25,
-    guidance: Annotated[float | None, typer.Option(help=GUIDANCE)] = None,
-    negative: Annotated[str, typer.Option(help="What the pictures should not show.")] = "",
+    output: options.Output = Path("out"),
+    count: options.Count = 4,
+    seed: options.Seed = 0,
+    scale: options.Scale = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    negative: options.Negative = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
-    model: Annotated[str, typer.Option(help=MODEL)] = "miniature",
-    adapter: Annotated[Path | None, typer.Option(help="Face adapter of another model than the miniature.")] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Face encoder that the adapter reads.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the best there is by default.")] = None,
-    commercial: Annotated[bool, typer.Option("--commercial", help="Refuse what forbids commercial use.")] = False,
+    start: Annotated[Path | None, typer.Option(help="A picture to begin from, instead of noise.")] = None,
+    strength: options.Strength = None,
+    control: Annotated[Path | None, typer.Option(help=CONTROL)] = None,
+    control_photo: Annotated[Path | None, typer.Option(help="The photo that the ControlNet follows.")] = None,
+    control_kind: Annotated[str, typer.Option(help=CONTROL_KIND)] = "landmarks",
+    control_scale: Annotated[float, typer.Option(help="How strongly it is followed.")] = 1.0,
+    best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
+    style: options.Style = None,
+    styles: options.Styles = None,
+    lora: options.Lora = None,
+    lora_weight: options.LoraWeight = None,
+    scheduler: options.Scheduler = None,
+    face_guidance: options.FaceGuidance = None,
+    block_scale: options.BlockScale = None,
+    window: options.Window = None,
+    model: options.Model = "miniature",
+    adapter: options.Adapter = None,
+    encoder: options.Encoder = None,
+    device: options.Device = None,
+    commercial: options.Commercial = False,
 ) -> None:
     """Draw a person: PNG files, a contact sheet and a record of how they were made."""
-    settings = PortraitSettings.of(
-        prompt=prompt,
+    dials = options.given(
         negative_prompt=negative,
-        count=count,
-        seed=seed,
         num_steps=steps,
         guidance_scale=guidance,
         adapter_scale=scale,
         height=height,
         width=width,
+        strength=strength,
+        style=style,
+        styles=styles,
+        lora=lora,
+        lora_weight=lora_weight,
+        scheduler=scheduler,
+        face_guidance=face_guidance,
+        block_scales=options.scales_of(block_scale),
+        window=window,
     )
+    if style is not None and not prompt:
+        prompt = DEFAULT_SUBJECT
+    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
     from limner.apps.portrait_job import Faces, PortraitJob, run_job
     from limner.apps.tables import print_table
 
     faces = Faces.given(face or [], face_index)
     if faces.example:
         typer.echo("No --face was given: drawing the packaged example person, who does not exist.", err=True)
-    job = PortraitJob(settings, faces, model, adapter=adapter, encoder=encoder, device=device, commercial=commercial)
+    follow = _control(control, control_photo, control_kind, control_scale)
+    job = PortraitJob(
+        settings,
+        faces,
+        start,
+        follow,
+        model=model,
+        adapter=adapter,
+        encoder=encoder,
+        device=device,
+        commercial=commercial,
+    )
     results = run_job(job, output)
     rows = [
         (name, one.seed, "-" if one.similarity is None else f"{one.similarity:.2f}")
@@ -63,3 +105,16 @@ def portrait(
     ]
     print_table(str(output), ["picture", "seed", "similarity"], rows)
     typer.echo(f"All together: {output / 'contact-sheet.png'}")
+
+
+def _control(network: Path | None, photo: Path | None, kind: str, scale: float) -> "ControlChoice | None":
+    from limner.apps.portrait_job import ControlChoice
+
+    if (network is None) != (photo is None):
+        raise ConfigError("--control and --control-photo go together; give the ControlNet and the photo it follows")
+    if network is None or photo is None:
+        return None
+    for known in ("landmarks", "parsing", "picture"):
+        if kind == known:
+            return ControlChoice(network, photo, known, scale)
+    raise ConfigError(f"the kind of control {kind!r} is unknown; choose landmarks, parsing or picture")

@@ -1,0 +1,105 @@
+"""``limner group``: several people and a sentence in, pictures with all of them out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limner.apps import options
+from limner.apps.settings import PortraitSettings
+from limner.core.errors import ConfigError
+
+FACE = "Photo or identity card of a person; repeat for more people, at most six."
+BOX = "Where a person is shown: left,top,right,bottom as shares, 0,0,0.5,1; once for each. Equal columns by default."
+MASK = "Instead of boxes, a picture of the portrait's size for each person, white where they are shown."
+BEST_OF = "Pictures drawn for each one kept; those are kept in which people are where they belong."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(group)
+
+
+def group(
+    face: Annotated[list[Path], typer.Option(help=FACE, show_default=False)],
+    prompt: Annotated[str, typer.Argument(help="What the pictures show, the number of people included.")] = "",
+    box: Annotated[list[str] | None, typer.Option(help=BOX)] = None,
+    mask: Annotated[list[Path] | None, typer.Option(help=MASK)] = None,
+    output: options.Output = Path("out"),
+    count: options.Count = 1,
+    seed: options.Seed = 0,
+    scale: options.Scale = None,
+    steps: options.Steps = None,
+    guidance: options.Guidance = None,
+    negative: options.Negative = None,
+    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
+    style: options.Style = None,
+    styles: options.Styles = None,
+    lora: options.Lora = None,
+    lora_weight: options.LoraWeight = None,
+    scheduler: options.Scheduler = None,
+    face_guidance: options.FaceGuidance = None,
+    block_scale: options.BlockScale = None,
+    window: options.Window = None,
+    model: options.Model = "miniature",
+    adapter: options.Adapter = None,
+    encoder: options.Encoder = None,
+    device: options.Device = None,
+    commercial: options.Commercial = False,
+) -> None:
+    """Draw several people in one picture, each in a region of their own."""
+    dials = options.given(
+        negative_prompt=negative,
+        num_steps=steps,
+        guidance_scale=guidance,
+        adapter_scale=scale,
+        height=height,
+        width=width,
+        style=style,
+        styles=styles,
+        lora=lora,
+        lora_weight=lora_weight,
+        scheduler=scheduler,
+        face_guidance=face_guidance,
+        block_scales=options.scales_of(block_scale),
+        window=window,
+    )
+    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
+    from limner.apps.group_job import GroupJob, run_job
+    from limner.apps.portrait_job import Faces
+    from limner.apps.tables import print_table
+
+    people = tuple(Faces.given([file], None) for file in face)
+    boxes = None if box is None else [_box(words) for words in box]
+    job = GroupJob(
+        settings,
+        people,
+        boxes,
+        mask,
+        model=model,
+        adapter=adapter,
+        encoder=encoder,
+        device=device,
+        commercial=commercial,
+    )
+    results = run_job(job, output)
+    rows = [
+        (name, one.seed, ", ".join(map(_said, one.similarities, one.in_place)))
+        for name, one in zip(results.names, results.portraits, strict=True)
+    ]
+    print_table(str(output), ["picture", "seed", "similarity of each person"], rows)
+
+
+def _box(words: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(word) for word in words.split(","))
+    except ValueError:
+        raise ConfigError(f"the box {words!r} has the wrong form; write left,top,right,bottom: 0,0,0.5,1") from None
+    return left, top, right, bottom
+
+
+def _said(similarity: float | None, in_place: bool) -> str:
+    told = "-" if similarity is None else f"{similarity:.2f}"
+    return told if in_place or similarity is None else f"{told} (elsewhere)"
