@@ -28,10 +28,11 @@ RING = (18.0, 48.0)
 TILT = 2.5
 """Patterns grow with this power of the wave's number, since photos hold less of fast waves."""
 LUMA = np.array([0.299, 0.587, 0.114])
-LEAST_PSNR = 41.0
-"""No picture is changed by more, in decibels, rounding to whole grey levels left aside."""
-MOST_MARGIN = 14.0
-"""No sum is moved farther than this beyond 0, in grey levels of a 64 px picture; measured in benchmarks/marks.py."""
+PSNR, LEAST_PSNR = 41.0, 36.0
+"""How much a picture is changed, in decibels, rounding to whole grey levels left aside; and how much at most where its
+texture is so strong that the first leaves too little margin."""
+LEAST_MARGIN, MOST_MARGIN = 4.0, 14.0
+"""How far sums are moved beyond 0, in grey levels of a 64 px picture; measured in benchmarks/marks.py."""
 WANTED_MARGIN = 6.0
 """Which spelling asks for least is judged at this margin."""
 ROUNDS = 3
@@ -56,7 +57,8 @@ class SpreadSpectrum:
         check_payload(payload)
         sums = self._sums(image)
         signs = self._best_spelling(_with_check(payload), sums)
-        margin = _margin(signs * sums)
+        agreement = signs * sums
+        margin = max(_margin(agreement, PSNR), min(LEAST_MARGIN, _margin(agreement, LEAST_PSNR)))
         height, width, _ = image.shape
         change = np.zeros((height, width))
         marked = image
@@ -107,9 +109,9 @@ def _patterns(speed: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(values)) @ vectors.T @ tilted
 
 
-def _margin(agreement: np.ndarray) -> float:
-    """The largest margin whose change stays within ``LEAST_PSNR``; found by halving."""
-    allowed = 255.0**2 * WAVES**2 * 10 ** (-LEAST_PSNR / 10)
+def _margin(agreement: np.ndarray, psnr: float) -> float:
+    """The largest margin whose change stays within ``psnr``; found by halving."""
+    allowed = 255.0**2 * WAVES**2 * 10 ** (-psnr / 10)
     low, high = -np.abs(agreement).max(), MOST_MARGIN
     for _ in range(24):
         middle = (low + high) / 2
