@@ -139,31 +139,38 @@ def measure(mark: Watermark, images: Sequence[np.ndarray]) -> tuple[Counter[str]
     return found, np.array(distances), seconds / len(images)
 
 
-def false_alarms(mark: Watermark, folders: Sequence[Path], limit: int) -> list[tuple[str, int, int]]:
-    """Folder, photos looked at, photos in which a number was read; each photo also as JPEG 80 and at half the size."""
-    rows = []
+def false_alarms(mark: Watermark, folders: Sequence[Path], limit: int) -> list[list[object]]:
+    """By folder: photos; of how many a number was read as they are, as JPEG 80, at half the size; share of any."""
+    rows: list[list[object]] = []
+    total: Counter[str] = Counter()
     for folder in folders:
-        looked = alarms = 0
+        count: Counter[str] = Counter()
         for image in islice(pictures(folder), limit):
-            for name in ("none", *GOALS):
-                looked += 1
-                alarms += mark.read(np.asarray(CHANGES[name](Image.fromarray(image)))) is not None
-        rows.append((folder.name, looked, alarms))
-    return rows
+            read = {name: mark.read(np.asarray(CHANGES[name](Image.fromarray(image)))) for name in ("none", *GOALS)}
+            alarms = [name for name, number in read.items() if number is not None]
+            count.update(["photos", *alarms, *(["any"] if alarms else [])])
+        total += count
+        rows.append(_alarm_row(folder.name, count))
+    return [*rows, _alarm_row("all", total)]
+
+
+def _alarm_row(name: str, count: Counter[str]) -> list[object]:
+    numbers = [count[column] for column in ("photos", "none", *GOALS, "any")]
+    return [name, *numbers, f"{100 * count['any'] / max(count['photos'], 1):.3f} %"]
 
 
 def main(
-    count: Annotated[int, typer.Option("--pictures", help="Marked pictures per row.")] = 500,
+    count: Annotated[int, typer.Option("--pictures", help="Marked pictures per row; 0 leaves them out.")] = 500,
     sizes: Annotated[list[int] | None, typer.Option(help="Sides in pixels; repeatable.")] = None,
     shards: Annotated[Path, typer.Option(help="Folder with generated people.")] = SHARDS,
     data: Annotated[Path, typer.Option(help="Folder of photo sets.")] = SHARED_DATA,
-    unmarked: Annotated[int, typer.Option(help="Unmarked photos per set.")] = 10_000,
+    unmarked: Annotated[int, typer.Option(help="Unmarked photos per set; 0 leaves them out.")] = 10_000,
     rivagan: Annotated[Path | None, typer.Option(help="Folder imwatermark/ of the unpacked wheel.")] = None,
 ) -> None:
     """Print found shares, PSNR and false alarms; and the same as CSV on the standard error."""
     mark: Watermark = SpreadSpectrum() if rivagan is None else RivaGan(rivagan)
     rows = []
-    for pixels in sizes or [128, 256, 512]:
+    for pixels in (sizes or [128, 256, 512]) if count else []:
         for name, folder, pattern in (("generated", shards, "generated-*.tar"), (TEXTURES, data / TEXTURES, "*.tar")):
             if name == TEXTURES and pixels != 128:
                 continue  # they are 144 px
@@ -173,12 +180,12 @@ def main(
             told = [f"{psnr.mean():.1f}", f"{psnr.min():.1f}", f"{1000 * seconds:.0f}"]
             rows.append([f"{name} {pixels} px", str(len(images)), *shares, *told])
     columns = ["pictures", "number", *CHANGES, "PSNR mean", "PSNR least", "ms"]
-    print_table(f"{mark.name}: found, in %", columns, rows)
-    csv.writer(sys.stderr).writerows([columns, *rows])
-    if rivagan is None:
+    if rows:
+        print_table(f"{mark.name}: found, in %", columns, rows)
+        csv.writer(sys.stderr).writerows([columns, *rows])
+    if rivagan is None and unmarked:
         alarms = false_alarms(mark, sorted(path for path in data.iterdir() if path.is_dir()), unmarked)
-        alarms.append(("all", sum(row[1] for row in alarms), sum(row[2] for row in alarms)))
-        print_table("False alarms on unmarked photos", ["set", "looked at", "alarms"], alarms)
+        print_table("False alarms", ["set", "photos", "as they are", *GOALS, "in any", "share"], alarms)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ from limner.trust.keys import SigningKeys, anchors, signing_keys
 from limner.trust.making import Making, Source
 from limner.trust.provenance import mime_of, read_manifest, sign
 
-MAKING = Making(
-    kind="created", model="miniature", adapter="fact", licences=("taef2",), parameters={"seed": 7, "guidance_scale": 2.5}
-)
+PUBLIC = {"seed": 7, "guidance_scale": 2.5}
+MAKING = Making(kind="created", model="miniature", adapter="fact", licences=("taef2",), parameters=PUBLIC)
 COMPOSITE = Making(kind="composite", model="miniature")
 
 
@@ -109,8 +108,8 @@ def test_a_template_without_a_manifest_is_named(face: np.ndarray) -> None:
 
 
 def test_a_broken_template_is_refused(face: np.ndarray) -> None:
+    source = Source(b"no picture", "image/png", "scene.png")
     with pytest.raises(ImageError, match="scene"):
-        source = Source(b"no picture", "image/png", "scene.png")
         sign(encode_png(face), "image/png", COMPOSITE, signing_keys(), source=source)
 
 

@@ -17,13 +17,13 @@ class Networks:
     def __init__(self) -> None:
         self.bits = ""
 
-    def encode(self, picture: Image.Image, bits: str, MODE: str) -> Image.Image:  # noqa: N803
+    def encode(self, picture: Image.Image, bits: str, MODE: str) -> Image.Image:
         assert MODE == "binary"
         assert len(bits) == 61
         self.bits = bits
         return picture
 
-    def decode(self, picture: Image.Image, MODE: str) -> tuple[str, bool, int]:  # noqa: N803
+    def decode(self, picture: Image.Image, MODE: str) -> tuple[str, bool, int]:
         return self.bits, bool(self.bits), 1
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from limner.apps.contact_sheet import Tile, contact_sheet
 from limner.core.errors import InputError, LicenceError
-from limner.core.images import write_png
 from limner.core.licences import licence_of, refusal
+from limner.trust.marks import save_picture
 
 if TYPE_CHECKING:
     from limner.apps.studio import Portrait, Studio
@@ -50,9 +50,10 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
     """Write each picture and the contact sheet; returns the names of the pictures."""
     names = [f"portrait-{portrait.seed}.png" for portrait in portraits]
     for name, portrait in zip(names, portraits, strict=True):
-        write_png(folder / name, portrait.image, text={"Software": f"Limner {version('limner')}"})
+        portrait.save(folder / name)
     tiles = [Tile(portrait.image, _caption(portrait)) for portrait in portraits]
-    write_png(folder / SHEET, contact_sheet(references, tiles, title=portraits[0].settings.prompt))
+    making = portraits[0].making.model_copy(update={"kind": "composite" if references else "created"})
+    save_picture(folder / SHEET, contact_sheet(references, tiles, title=portraits[0].settings.prompt), making)
     return names
 
 

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 
 from limner.apps.assembly import Assembly, assemble
+from limner.apps.guard import Guard
+from limner.apps.portrait_making import portrait_making
 from limner.apps.quiet import quiet_libraries
 from limner.apps.settings import PortraitSettings
 from limner.core.errors import AdapterError
@@ -23,6 +25,8 @@ from limner.faces.detection import select_face
 from limner.identity.enrolment import Photo
 from limner.identity.identity import Identity
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer, Recognizer, similarity
+from limner.trust.making import Making
+from limner.trust.marks import save_picture
 
 if TYPE_CHECKING:
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -34,7 +38,7 @@ MAX_PIXELS_PER_CALL = 4 * 512 * 512
 
 ENROLLING = ("yunet", "facemesh", "bisenetv2", "lightqnet")
 """Licence records of the networks that look at photos, besides the recognisers."""
-MEASURING = ("yunet", "fr_feature")
+MEASURING = ("yunet", "fr_feature", "open-nsfw")
 """Licence records of the networks that look at what was drawn."""
 
 Progress = Callable[[int, int], None]
@@ -51,25 +55,37 @@ class Portrait:
         similarity: cosine to the person by the guide, in [-1, 1]; None if no face was found or nobody was asked for.
             It tells whether a picture went wrong, not how good the model is: the guide took part in training.
         settings: what it was drawn with, nothing left open.
+        making: what everybody may know about it.
     """
 
     image: np.ndarray
     seed: int
     similarity: float | None
     settings: PortraitSettings
+    making: Making
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a PNG that says what it is, with a watermark and a signed manifest.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        save_picture(path, self.image, self.making)
 
 
 class Studio:
     """A base with its face adapter, ready to draw; serves one call at a time.
 
     Attributes:
+        guard: refuses what the rules of safety forbid.
         similarity_space: the feature space in which results are compared with the person.
     """
 
     similarity_space = GUIDE_SPACE
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, guard: Guard | None = None) -> None:
         self.assembly = assembly
+        self.guard = Guard() if guard is None else guard
 
     @classmethod
     def open(
@@ -114,11 +130,12 @@ class Studio:
             ImageError: a photo cannot be read.
             FaceError: a photo has no usable face, or shows somebody else than the others.
             FeatureSpaceError: the adapter's encoder was not given.
+            RefusedError: a photo is explicit.
         """
         recognizers: list[Recognizer] = [self._guide]
         if self.assembly.adapter is not None:
             recognizers.append(self.assembly.adapter.recognizer())
-        return Identity.from_photos(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
+        return self.guard.enrol(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
 
     def portrait(
         self, identity: Identity | None, prompt: str, *, progress: Progress | None = None, **settings: Any
@@ -140,19 +157,24 @@ class Studio:
             ConfigError: a setting is unknown or out of range.
             AdapterError: a person is asked for and the model has no face adapter.
             FeatureSpaceError: the identity lacks the features that the adapter reads.
+            RefusedError: a rule of safety forbids the sentence, the person or a picture; see docs/trust.md.
         """
         return self.draw(identity, PortraitSettings.of(prompt=prompt, **settings), progress=progress)
 
     def draw(
         self, identity: Identity | None, settings: PortraitSettings, *, progress: Progress | None = None
     ) -> list[Portrait]:
-        """The same with settings that were checked before; raises the last two of the errors."""
+        """The same with settings that were checked before; raises the last three of the errors."""
         settings = self._complete(settings)
+        self.guard.request(settings.prompt, None if settings.adapter_scale == 0 else identity)
         seeds = range(settings.seed, settings.seed + settings.count)
         with self._showing(identity, settings), quiet_libraries():
             images = list(self._images(settings, seeds, progress))
+        for image in images:
+            self.guard.picture(image, settings.prompt)
         similarities = self._similarities(images, identity)
-        return [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
+        drawn = zip(images, seeds, similarities, strict=True)
+        return [Portrait(*one, settings, portrait_making(self.assembly, settings, one[1])) for one in drawn]
 
     @cached_property
     def analyzer(self) -> FaceAnalyzer:

@@ -42,7 +42,9 @@ def record(event: str, **values: Value) -> None:
             line = {"when": _now(), "event": event, **values, "before": _last_hash(path)}
             _append(path, json.dumps(line, ensure_ascii=False))
     except OSError as error:
-        raise InputError(f"cannot write the audit log {path} ({error.strerror}); what is not logged is not done") from error
+        raise InputError(
+            f"cannot write the audit log {path} ({error.strerror}); what is not logged is not done"
+        ) from error
 
 
 def read_log(path: Path | None = None) -> list[dict[str, Value]]:

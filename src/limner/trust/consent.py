@@ -21,8 +21,10 @@ def require_consent(consent: Consent, today: date | None = None) -> None:
     if consent.revoked is not None or consent.number in revoked_numbers():
         raise ConsentError(f"this person took the consent back ({consent}); delete the card")
     if consent.until is not None and day > consent.until:
-        raise ConsentError(f"the consent ended on {consent.until} ({consent}); ask the person again and make a new card")
-    if day < consent.given:
+        raise ConsentError(
+            f"the consent ended on {consent.until} ({consent}); ask the person again and make a new card"
+        )
+    if consent.given is not None and day < consent.given:
         raise ConsentError(f"the consent begins on {consent.given} ({consent}); wait, or correct the card")
 
 

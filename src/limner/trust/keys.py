@@ -59,10 +59,11 @@ def signing_keys() -> SigningKeys:
 
 def anchors() -> str:
     """Certificates whose pictures count as trusted, PEM: this computer's own, and those the user names; may be ''."""
-    files = [private_folder() / "keys" / CERTIFICATE]
+    own = private_folder() / "keys" / CERTIFICATE
+    files = [own] if own.exists() else []
     files += [Path(name) for name in os.environ.get(ANCHORS_VARIABLE, "").split(os.pathsep) if name]
     try:
-        return "".join(file.read_text(encoding="ascii") for number, file in enumerate(files) if number > 0 or file.exists())
+        return "".join(file.read_text(encoding="ascii") for file in files)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{ANCHORS_VARIABLE} names a file that is no PEM certificate ({error})") from error
 
@@ -114,7 +115,7 @@ def _algorithm(private_key: bytes, path: Path) -> str:
 
 
 def _write_pair(folder: Path) -> None:
-    """A root that signs once and is thrown away, and the signer below it: C2PA accepts no certificate signed by itself."""
+    """A root that signs once and is thrown away, and the signer below it: C2PA takes no certificate signed by itself."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

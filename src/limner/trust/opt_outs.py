@@ -1,4 +1,4 @@
-"""People who do not want to be drawn: a list of embeddings, each in a named feature space, without names or pictures."""
+"""People who do not want to be drawn: a list of embeddings in named feature spaces, without names or pictures."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -26,8 +26,20 @@ SUGGESTIVE_WORDS = (
     *("bathing", "shower", "in bed", "on a bed", "provocative", "cleavage", "stripping", "pin-up", "kinky", "lolita"),
 )
 CHILD_WORDS = (
-    *("child", "children", "kid", "kids", "toddler", "baby", "infant", "minor", "underage", "teen", "teens", "teenager"),
-    *("preteen", "schoolgirl", "schoolboy", "boy", "girl", "little girl", "little boy", "loli", "shota", "lolita"),
+    *("child", "children", "kid", "kids", "toddler", "baby", "infant", "minor", "underage", "teen", "teens"),
+    *(
+        "teenager",
+        "preteen",
+        "schoolgirl",
+        "schoolboy",
+        "boy",
+        "girl",
+        "little girl",
+        "little boy",
+        "loli",
+        "shota",
+        "lolita",
+    ),
 )
 _AGE = re.compile(r"\b(\d{1,2})[\s-]*(?:years?|yrs?|yo|y/o)\b", re.IGNORECASE)
 
@@ -62,7 +74,9 @@ def refuse_explicit_words(prompt: str) -> None:
         RefusedError: it does; the message names the word.
     """
     if found := _words_in(prompt, EXPLICIT_WORDS):
-        raise RefusedError(f'the sentence asks for explicit content ("{found[0]}"), which Limner does not draw; reword it')
+        raise RefusedError(
+            f'the sentence asks for explicit content ("{found[0]}"); Limner does not draw that, reword it'
+        )
 
 
 def refuse_explicit_picture(score: float, where: Where) -> None:
