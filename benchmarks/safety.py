@@ -54,10 +54,9 @@ def ages(name: str, found: Iterator[tuple[np.ndarray, dict]]) -> list[object]:
     """One row: adults of known age, and who of them would count as a minor."""
     pairs = []
     for image, record in found:
-        if "landmarks" not in record:
-            continue
-        landmarks = np.array(record["landmarks"], dtype=np.float32)
-        age = apparent_age(image, Face(tuple(record["face_box"]), landmarks, record["det_score"]))
+        whole = (0.0, 0.0, float(image.shape[1]), float(image.shape[0]))
+        left, top, width, height = record.get("face_box") or whole  # photos without one are cut to the face
+        age = apparent_age(image, Face((left, top, width, height), np.zeros((5, 2), np.float32), 1.0))
         pairs.append((float(record["attributes"]["age"]), np.nan if age is None else age))
     true, told = np.array(pairs).T
     seen = ~np.isnan(told)
@@ -74,14 +73,14 @@ def ages(name: str, found: Iterator[tuple[np.ndarray, dict]]) -> list[object]:
 
 def main(photos: Annotated[int, typer.Option(help="At most this many of each set.")] = 400) -> None:
     """Print false alarms of the classifier and of the estimator of age."""
+    rows = [ages(name, islice(samples(SHARED_DATA / name), photos)) for name in ADULTS]
+    columns = ["set", "adults", "no answer", "years off, mean", "counted as minors", "of those from 30 on"]
+    print_table(f"Ages: who looks younger than {ADULT_AGE:g} counts as a minor", columns, rows)
     sets = {path.name: samples(path) for path in sorted(SHARED_DATA.iterdir()) if any(path.glob("*.tar"))}
     rows = [scores(name, islice(found, photos)) for name, found in sets.items()]
     rows.append(scores("generated", islice(samples(SHARDS, "generated-*.tar"), photos)))
     limits = [f">= {limit:g}" for limit in (SUGGESTIVE_SCORE, EXPLICIT_SCORE)]
     print_table("Explicit score of harmless pictures", ["set", "pictures", "median", "highest", *limits], rows)
-    rows = [ages(name, islice(samples(SHARED_DATA / name), photos)) for name in ADULTS]
-    columns = ["set", "adults", "no answer", "years off, mean", "counted as minors", "of those from 30 on"]
-    print_table(f"Ages: who looks younger than {ADULT_AGE:g} counts as a minor", columns, rows)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def encoded(image: np.ndarray, kind: str) -> bytes:
 def test_what_was_said_can_be_read(face: np.ndarray, kind: str) -> None:
     data = encoded(face, kind)
     mime = mime_of(data)
+    assert mime is not None
     assert mime == f"image/{kind.lower()}"
     signed = sign(data, mime, MAKING, signing_keys(), watermark=("some.mark", 0xABCDE))
     manifest = read_manifest(signed, mime, anchors())

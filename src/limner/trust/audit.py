@@ -1,6 +1,7 @@
 """An append-only log of what was made and refused: words and numbers, never a picture and never an embedding.
 
-One JSON object a line; each holds the hash of the line before, so that a line that was changed or taken out shows.
+One JSON object a line; each holds the hash of the line before, so that a line that was changed or taken out shows. Only
+lines cut off at the end do not: who must prove those too keeps copies elsewhere.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ def record(event: str, **values: Value) -> None:
         InputError: the log cannot be written.
     """
     for name, value in values.items():
-        if len(json.dumps(value)) > LONGEST or isinstance(value, bytes | bytearray):
+        if len(json.dumps(value)) > LONGEST:
             raise ConfigError(f"the audit log takes no {name} of this length: it holds no pictures and no embeddings")
     from filelock import FileLock
 
@@ -59,16 +60,20 @@ def read_log(path: Path | None = None) -> list[dict[str, Value]]:
     lines: list[dict[str, Value]] = []
     before = ""
     for number, text in enumerate(source.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            line = json.loads(text)
-            whole = line["before"] == before
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if not whole:
+        line = _parsed(text)
+        if line.get("before") != before:
             raise InputError(f"{source} was changed at line {number} or before it; keep it as evidence and ask who did")
         before = _hash(text)
         lines.append(line)
     return lines
+
+
+def _parsed(text: str) -> dict[str, Value]:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    return line if isinstance(line, dict) else {}
 
 
 def _append(path: Path, text: str) -> None:

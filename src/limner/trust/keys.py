@@ -115,7 +115,7 @@ def _algorithm(private_key: bytes, path: Path) -> str:
 
 
 def _write_pair(folder: Path) -> None:
-    """A root that signs once and is thrown away, and the signer below it: C2PA takes no certificate signed by itself."""
+    """A root that signs once and is thrown away, and the signer below it: C2PA wants two certificates."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat

@@ -119,9 +119,9 @@ def read_manifest(data: bytes, mime: str, anchors: str = "") -> Manifest | None:
             c2pa.Reader(mime, BytesIO(data), context=context) as reader,
         ):
             return _manifest(json.loads(reader.json()))
-    except c2pa.C2paError.ManifestNotFound:
-        return None
     except (c2pa.C2paError, KeyError, ValueError) as error:
+        if isinstance(error, getattr(c2pa.C2paError, "ManifestNotFound")):  # noqa: B009 - set after the class is made
+            return None
         raise ImageError(f"its manifest cannot be read ({error})") from error
 
 

@@ -27,19 +27,7 @@ SUGGESTIVE_WORDS = (
 )
 CHILD_WORDS = (
     *("child", "children", "kid", "kids", "toddler", "baby", "infant", "minor", "underage", "teen", "teens"),
-    *(
-        "teenager",
-        "preteen",
-        "schoolgirl",
-        "schoolboy",
-        "boy",
-        "girl",
-        "little girl",
-        "little boy",
-        "loli",
-        "shota",
-        "lolita",
-    ),
+    *("teenager", "preteen", "schoolgirl", "schoolboy", "boy", "girl", "loli", "shota", "lolita"),
 )
 _AGE = re.compile(r"\b(\d{1,2})[\s-]*(?:years?|yrs?|yo|y/o)\b", re.IGNORECASE)
 
