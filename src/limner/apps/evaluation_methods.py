@@ -9,6 +9,7 @@ import numpy as np
 
 from limner.apps.assembly import Assembly, FaceAdapter, open_adapter, own_adapter
 from limner.apps.bases import Base
+from limner.apps.guard import UNGUARDED
 from limner.apps.studio import Studio
 from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError
@@ -89,7 +90,7 @@ def open_methods(
 
 def drawing_methods(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protocol) -> dict[str, StudioMethod]:
     """What draws, by name; methods with one encoder learn each person once."""
-    studios = {name: Studio(Assembly(base, adapter)) for name, adapter in adapters.items()}
+    studios = {name: Studio(Assembly(base, adapter), UNGUARDED) for name, adapter in adapters.items()}
     enrolments = {adapter.encoder_path: Enrolment(studios[name]) for name, adapter in adapters.items()}
     return {
         name: StudioMethod(studio, enrolments[adapters[name].encoder_path], rules) for name, studio in studios.items()

@@ -41,10 +41,9 @@ def run_job(job: GroupJob, folder: Path) -> Results:
         LicenceError: commercial use was asked for and something forbids it.
         LimnerError: see :meth:`limner.apps.studio.Studio.group`.
     """
-    from limner.apps.contact_sheet import Tile, contact_sheet
+    from limner.apps.contact_sheet import Tile
     from limner.apps.groups import draw_group
-    from limner.apps.portrait_files import SHEET, circumstances, software, staged, write_record
-    from limner.core.images import write_png
+    from limner.apps.portrait_files import SHEET, circumstances, staged, write_record, write_sheet
 
     with Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
@@ -58,9 +57,9 @@ def run_job(job: GroupJob, folder: Path) -> Results:
             portraits = draw_group(studio, people, settings, boxes=job.boxes, masks=job.masks, progress=clock.step)
         names = [f"group-{portrait.seed}.png" for portrait in portraits]
         for name, portrait in zip(names, portraits, strict=True):
-            write_png(hidden / name, portrait.image, text=software())
+            portrait.save(hidden / name)
         tiles = [Tile(portrait.image, f"seed {portrait.seed}") for portrait in portraits]
-        write_png(hidden / SHEET, contact_sheet([], tiles, title=settings.prompt))
+        write_sheet(hidden / SHEET, tiles, portraits[0].making, title=settings.prompt)
         record = {
             "settings": settings.model_dump(mode="json"),
             "people": [[file.name for file in faces.files] for faces in job.people],

@@ -1,5 +1,6 @@
 """Several people in one picture: each shown in a region of their own, then looked for, one face to one person."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -8,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limner.apps.drawing import Placed, Progress, Row, draw_rows
+from limner.apps.portrait_making import portrait_making
 from limner.apps.settings import PortraitSettings
 from limner.core.errors import ConfigError
 from limner.identity.enrolment import Photo, read_photo
 from limner.identity.identity import Identity
+from limner.trust.making import Making
+from limner.trust.marks import save_picture
 
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
@@ -35,6 +39,7 @@ class GroupPortrait:
             people are matched one to one by the guide so that the sum is largest.
         in_place: per person whether that face lies in their own region.
         settings: what it was drawn with, nothing left open.
+        making: what everybody may know about it.
     """
 
     image: np.ndarray
@@ -42,6 +47,11 @@ class GroupPortrait:
     similarities: tuple[float | None, ...]
     in_place: tuple[bool, ...]
     settings: PortraitSettings
+    making: Making
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a PNG that says what it is; raises InputError if it cannot be written."""
+        save_picture(path, self.image, self.making)
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -64,14 +74,18 @@ def draw_group(
     size = settings.height, settings.width
     regions = _regions(len(people), size, boxes, masks)
     prompt, negative = studio.words(settings)
+    for person in people:
+        studio.guard.request(prompt, person)
     placed = Placed(tuple(people), regions)
     seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
     rows = [Row(prompt, seed, negative_prompt=negative, placed=placed) for seed in seeds]
     images = draw_rows(studio.assembly, rows, settings, size=size, progress=progress)
     portraits = []
     for seed, image in zip(seeds, images, strict=True):
+        studio.guard.picture(image, prompt)
         similarities, in_place = _check(studio, image, people, regions)
-        portraits.append(GroupPortrait(image, seed, similarities, in_place, settings))
+        making = portrait_making(studio.assembly, settings, seed)
+        portraits.append(GroupPortrait(image, seed, similarities, in_place, settings, making))
     if settings.best_of > 1:
         portraits = sorted(portraits, key=lambda one: one.rank, reverse=True)[: settings.count]
     return portraits

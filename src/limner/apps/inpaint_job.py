@@ -47,8 +47,7 @@ def run_job(job: InpaintJob, folder: Path) -> Results:
         LimnerError: see :meth:`limner.apps.studio.Studio.inpaint`.
     """
     from limner.apps.inpainting import inpaint
-    from limner.apps.portrait_files import circumstances, software, staged, write_record
-    from limner.core.images import write_png
+    from limner.apps.portrait_files import circumstances, staged, write_record
 
     with Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
@@ -64,7 +63,7 @@ def run_job(job: InpaintJob, folder: Path) -> Results:
             )
         names = [f"scene-{scene.seed}.png" for scene in scenes]
         for name, scene in zip(names, scenes, strict=True):
-            write_png(hidden / name, scene.image, text=software())
+            scene.save(hidden / name)
         record = {
             "settings": settings.model_dump(mode="json"),
             "template": job.template.name,

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from limner.apps.drawing import Progress, Row, draw_rows
+from limner.apps.portrait_making import portrait_making, source_of
 from limner.apps.settings import InpaintSettings
 from limner.core.errors import NoFaceError
 from limner.faces.face import Face
 from limner.faces.places import Place, choose_faces, find_places
 from limner.identity.enrolment import Photo, read_photo
 from limner.identity.identity import Identity
+from limner.trust.making import Making, Source
+from limner.trust.marks import save_picture
 
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
@@ -31,6 +34,8 @@ class Scene:
         similarities: per person the cosine of the face in their place by the guide, None where no face was found.
         region: bool (height, width), what may have changed; every other pixel is the template's.
         settings: what it was drawn with, nothing left open.
+        making: what everybody may know about it.
+        source: the template, for the manifest.
     """
 
     image: np.ndarray
@@ -38,6 +43,19 @@ class Scene:
     similarities: tuple[float | None, ...]
     region: np.ndarray
     settings: InpaintSettings
+    making: Making
+    source: Source
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a PNG that says what it is, the template's own manifest kept inside.
+
+        The watermark stays inside the region too, so that every other pixel is the template's; where the region is too
+        small to hold it, the manifest alone speaks.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        save_picture(path, self.image, self.making, source=self.source, region=self.region)
 
 
 def inpaint(
@@ -52,6 +70,7 @@ def inpaint(
 ) -> list[Scene]:
     """See :meth:`limner.apps.studio.Studio.inpaint`; the settings are complete."""
     picture = read_photo(template, "the template")
+    source = source_of(template, picture)
     allowed = None if mask is None else read_photo(mask, "the mask").mean(axis=2) >= _WHITE_FROM
     faces = _faces(studio, picture, str(template) if isinstance(template, str | os.PathLike) else "the template")
     targets = choose_faces(faces, len(people), assign)
@@ -60,6 +79,8 @@ def inpaint(
     )
     seeds = range(settings.seed, settings.seed + settings.count)
     prompt, negative = studio.words(settings)
+    for person in people:
+        studio.guard.request(prompt, person)
     rows = [
         Row(prompt, seed, person, negative_prompt=negative, start=place.square, mask=place.square_region)
         for seed in seeds
@@ -72,10 +93,12 @@ def inpaint(
         image = picture
         for place, square in zip(places, drawn[number * len(places) :], strict=False):
             image = place.put(image, square)
+        studio.guard.picture(image, prompt)
         found = studio.analyzer.detect(image)
         pairs = zip(people, places, strict=True)
         similarities = tuple(_similarity(studio, image, found, person, place) for person, place in pairs)
-        scenes.append(Scene(image, seed, similarities, region, settings))
+        making = portrait_making(studio.assembly, settings, seed, kind="composite")
+        scenes.append(Scene(image, seed, similarities, region, settings, making, source))
     return scenes
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from limner.apps.contact_sheet import Tile, contact_sheet
 from limner.core.errors import InputError, LicenceError
-from limner.core.images import write_png
 from limner.core.licences import licence_of, refusal
+from limner.trust.making import Making
+from limner.trust.marks import save_picture
 
 if TYPE_CHECKING:
     from limner.apps.studio import Portrait, Studio
@@ -50,15 +51,18 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
     """Write each picture and the contact sheet; returns the names of the pictures."""
     names = [f"portrait-{portrait.seed}.png" for portrait in portraits]
     for name, portrait in zip(names, portraits, strict=True):
-        write_png(folder / name, portrait.image, text=software())
+        portrait.save(folder / name)
     tiles = [Tile(portrait.image, _caption(portrait)) for portrait in portraits]
-    write_png(folder / SHEET, contact_sheet(references, tiles, title=portraits[0].settings.prompt))
+    write_sheet(folder / SHEET, tiles, portraits[0].making, references=references, title=portraits[0].settings.prompt)
     return names
 
 
-def software() -> dict[str, str]:
-    """The remark in every picture that says what made it."""
-    return {"Software": f"Limner {version('limner')}"}
+def write_sheet(
+    path: Path, tiles: Sequence[Tile], making: Making, *, references: Sequence[Tile] = (), title: str = ""
+) -> None:
+    """Write a contact sheet of pictures that were made like this one."""
+    joined = making.model_copy(update={"kind": "composite" if references else making.kind})
+    save_picture(path, contact_sheet(references, tiles, title=title), joined)
 
 
 def describe(

@@ -16,10 +16,12 @@ from limner.apps.assembly import Assembly, assemble
 from limner.apps.control import Control, open_control
 from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
+from limner.apps.guard import Guard
 from limner.apps.inpainting import Scene, inpaint
-from limner.apps.portraits import Portrait, draw_portraits
+from limner.apps.portraits import Order, Portrait, draw_orders
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
 from limner.apps.styles import find_style
+from limner.core.errors import RefusedError
 from limner.faces.analysis import FaceAnalyzer
 from limner.faces.conditions import Kind
 from limner.faces.detection import select_face
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 ENROLLING = ("yunet", "facemesh", "bisenetv2", "lightqnet")
 """Licence records of the networks that look at photos, besides the recognisers."""
-MEASURING = ("yunet", "fr_feature")
+MEASURING = ("yunet", "fr_feature", "open-nsfw")
 """Licence records of the networks that look at what was drawn."""
 
 Completed = TypeVar("Completed", bound=Dials)
@@ -45,13 +47,15 @@ class Studio:
     """A base with its face adapter, ready to draw; serves one call at a time.
 
     Attributes:
+        guard: refuses what the rules of safety forbid.
         similarity_space: the feature space in which results are compared with the person.
     """
 
     similarity_space = GUIDE_SPACE
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, guard: Guard | None = None) -> None:
         self.assembly = assembly
+        self.guard = Guard() if guard is None else guard
 
     @classmethod
     def open(
@@ -96,11 +100,12 @@ class Studio:
             ImageError: a photo cannot be read.
             FaceError: a photo has no usable face, or shows somebody else than the others.
             FeatureSpaceError: the adapter's encoder was not given.
+            RefusedError: a photo is explicit.
         """
         recognizers: list[Recognizer] = [self._guide]
         if self.assembly.adapter is not None:
             recognizers.append(self.assembly.adapter.recognizer())
-        return Identity.from_photos(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
+        return self.guard.enrol(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
 
     def portrait(
         self,
@@ -134,6 +139,7 @@ class Studio:
             NoFaceError: the photo to follow has no face.
             AdapterError: a person is asked for and the model has no face adapter; or a block scale names no block.
             FeatureSpaceError: the identity lacks the features that the adapter reads.
+            RefusedError: a rule of safety forbids the sentence, the person or a picture; see docs/trust.md.
         """
         checked = PortraitSettings.of(prompt=prompt, **settings)
         return self.draw(identity, checked, start=start, control=control, progress=progress)
@@ -148,7 +154,27 @@ class Studio:
         progress: Progress | None = None,
     ) -> list[Portrait]:
         """The same with settings that were checked before; raises the other errors."""
-        return draw_portraits(self, identity, self.completed(settings), start=start, control=control, progress=progress)
+        order = Order(identity, self.completed(settings))
+        [drawn] = draw_orders(self, [order], start=start, control=control, progress=progress)
+        if isinstance(drawn, RefusedError):
+            raise drawn
+        return drawn
+
+    def draw_together(
+        self, orders: Sequence[Order], *, progress: Progress | None = None
+    ) -> list[list[Portrait] | RefusedError]:
+        """Draw several people, prompts and seeds in the same passes.
+
+        Returns:
+            For each order its pictures, each the one that the order alone would give, up to rounding in the last
+            digits; or why the rules of safety refuse it, which does not stop the others.
+
+        Raises:
+            ConfigError: the orders differ in something that holds for a whole pass; the message names it.
+            AdapterError, FeatureSpaceError: as :meth:`portrait`.
+        """
+        complete = [Order(order.identity, self.completed(order.settings)) for order in orders]
+        return draw_orders(self, complete, progress=progress)
 
     def control(
         self, network: str | os.PathLike[str], photo: Photo, *, kind: Kind = "landmarks", scale: float = 1.0

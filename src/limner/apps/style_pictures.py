@@ -35,9 +35,8 @@ def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
         ConfigError: the model can draw none of them.
         LimnerError: see :meth:`limner.apps.studio.Studio.portrait`.
     """
-    from limner.apps.contact_sheet import Tile, contact_sheet
-    from limner.apps.portrait_files import SHEET, software, staged
-    from limner.core.images import write_png
+    from limner.apps.contact_sheet import Tile
+    from limner.apps.portrait_files import SHEET, staged, write_sheet
 
     with Clock() as clock, staged(output) as hidden:
         with clock.stage("opening the model"):
@@ -49,17 +48,18 @@ def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
         with clock.stage("looking at the face"):
             person = identity_of(studio, job.faces)
         job.require_terms(licences_of(studio, [person], [job.faces]))
-        tiles = []
+        tiles, makings = [], []
         with clock.stage("drawing"):
             for number, one in enumerate(drawable):
                 settings = PortraitSettings.of(
                     prompt=job.prompt, seed=job.seed, style=one.name, styles=job.folder, **job.dials
                 )
                 [portrait] = studio.draw(person, settings)
-                write_png(hidden / f"{one.name}.png", portrait.image, text=software())
+                portrait.save(hidden / f"{one.name}.png")
                 tiles.append(Tile(portrait.image, one.style.title))
+                makings.append(portrait.making)
                 clock.step(number + 1, len(drawable))
-        write_png(hidden / SHEET, contact_sheet([], tiles, title=job.prompt))
+        write_sheet(hidden / SHEET, tiles, makings[0], title=job.prompt)
     return [one.name for one in drawable]
 
 

@@ -13,7 +13,7 @@ from limner.core.checkpoint import (
 )
 from limner.core.config import Config
 from limner.core.files import replacing
-from limner.core.images import read_image, write_png
+from limner.core.images import encode_png, read_image, write_png
 from limner.core.licences import Licence, all_licences, licence_of, require_commercial
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Licence",
     "all_licences",
     "asset_path",
+    "encode_png",
     "licence_of",
     "load_checkpoint",
     "load_into",

@@ -9,7 +9,9 @@ LimnerError
 │   │   ├── FaceTooBlurredError
 │   │   └── FaceIndexError
 │   ├── ConfigError         a recipe or an option has a wrong or unknown value
-│   └── PromptError         the sentence is missing
+│   ├── PromptError         the sentence is missing
+│   └── RefusedError        a rule of safety forbids it
+│       └── ConsentError    the person's consent is expired, revoked or for something else
 ├── CheckpointError         a file of weights is not what its reader expects
 ├── FeatureSpaceError       features of different recognisers were mixed
 ├── AdapterError            an adapter and a backbone do not fit together
@@ -59,6 +61,14 @@ class ConfigError(InputError):
 
 class PromptError(InputError):
     """The sentence that describes the picture is missing."""
+
+
+class RefusedError(InputError):
+    """A rule of safety forbids what was asked for."""
+
+
+class ConsentError(RefusedError):
+    """The person's consent is expired, revoked or for something else."""
 
 
 class CheckpointError(LimnerError):

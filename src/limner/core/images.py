@@ -83,12 +83,20 @@ def write_png(
     Raises:
         InputError: the file cannot be written.
     """
+    data = encode_png(image, text=text)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def encode_png(image: np.ndarray | Image.Image, *, text: Mapping[str, str] | None = None) -> bytes:
+    """The bytes that :func:`write_png` writes."""
     info = PngInfo()
     for key, value in sorted((text or {}).items()):
         info.add_itxt(key, value)
     picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    with replacing(path) as temporary:
-        picture.convert("RGB").save(temporary, format="PNG", pnginfo=info)
+    stream = BytesIO()
+    picture.convert("RGB").save(stream, format="PNG", pnginfo=info)
+    return stream.getvalue()
 
 
 @contextmanager

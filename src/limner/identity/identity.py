@@ -6,12 +6,14 @@ Saved, an identity is one small safetensors file, the identity card. It holds fe
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from torch import Tensor
 
 from limner.core.checkpoint import Header, load_checkpoint, save_checkpoint
+from limner.core.consent import Consent
 from limner.core.errors import CheckpointError, FeatureSpaceError
 from limner.faces.analysis import FaceAnalyzer
 from limner.identity.encoder import EncoderRecognizer
@@ -31,17 +33,19 @@ class Identity:
         features: by name of the feature space.
         quality: float32 (photos,), 0 to 1.
         pose: float32 (photos, 3), yaw, pitch and roll in degrees.
-        consent: who agreed to what, in words.
+        consent: who agreed to what, when and until when; None if nobody wrote that down.
         origin: where the photos come from, in words.
         licence: the terms of the photos, in words; the terms of the networks are those named in ``features``.
+        apparent_age: in years, of the photo that looks youngest; None if it was not estimated.
     """
 
     features: Mapping[str, FaceFeatures]
     quality: Tensor
     pose: Tensor
-    consent: str = ""
+    consent: Consent | None = None
     origin: str = ""
     licence: str = ""
+    apparent_age: float | None = None
 
     @property
     def num_photos(self) -> int:
@@ -71,7 +75,7 @@ class Identity:
         photos: Photo | Sequence[Photo],
         *,
         face_index: int | Sequence[int] | None = None,
-        consent: str = "",
+        consent: Consent | None = None,
         origin: str = "",
         licence: str = "",
         analyzer: Analyzer | None = None,
@@ -108,12 +112,18 @@ class Identity:
             InputError: the file cannot be written.
         """
         networks = {space: features.licence for space, features in self.features.items()}
-        card = _Card(consent=self.consent, origin=self.origin, licence=self.licence, networks=networks)
+        card = _Card(
+            consent=self.consent,
+            origin=self.origin,
+            licence=self.licence,
+            networks=networks,
+            apparent_age=self.apparent_age,
+        )
         header = Header(
             system=SYSTEM,
             version=CARD_VERSION,
             licence=f"photos: {self.licence or 'not stated'}; features: {', '.join(self.licences)}",
-            config=card.model_dump(),
+            config=card.model_dump(mode="json"),
         )
         tensors = {"quality": self.quality, "pose": self.pose}
         for space, features in self.features.items():
@@ -132,11 +142,10 @@ class Identity:
         """
         tensors, header = load_checkpoint(path, expect_system=SYSTEM)
         try:
-            card = _Card.model_validate(header.config)
+            card = _Card.model_validate(_with_consent_record(header.config))
             features = {space: _take_features(tensors, space, licence) for space, licence in card.networks.items()}
-            identity = cls(
-                features, tensors.pop("quality"), tensors.pop("pose"), card.consent, card.origin, card.licence
-            )
+            quality, pose = tensors.pop("quality"), tensors.pop("pose")
+            identity = cls(features, quality, pose, card.consent, card.origin, card.licence, card.apparent_age)
         except (KeyError, ValueError) as error:  # a part is missing, a norm is no number, a word has no place
             raise CheckpointError(f"{path} lacks part of an identity card ({error}); make it again") from error
         problem = f"it also holds {', '.join(tensors)}" if tensors else _problem(identity)
@@ -155,11 +164,20 @@ class _Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    consent: str
+    consent: Annotated[Consent | None, Field(strict=False)]  # days are written as words
     origin: str
     licence: str
     networks: dict[str, str]
     """Licence record of the network by feature space, in order."""
+    apparent_age: float | None = None
+
+
+def _with_consent_record(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Cards written before there were records of consent hold words."""
+    words = config.get("consent")
+    if not isinstance(words, str):
+        return config
+    return {**config, "consent": Consent.in_words(words).model_dump(mode="json") if words else None}
 
 
 def _take_features(tensors: dict[str, Tensor], space: str, licence: str) -> FaceFeatures:

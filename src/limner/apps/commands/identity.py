@@ -1,9 +1,12 @@
 """``limner identity``: photos of a person in, an identity card out."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from limner.core.consent import Consent
 
 
 def register(app: typer.Typer) -> None:
@@ -18,15 +21,23 @@ def identity(
         list[int] | None,
         typer.Option(help="Which face, 0 the leftmost; once for all photos or once for each. The largest by default."),
     ] = None,
-    consent: Annotated[str, typer.Option(help="Who agreed to what.")] = "",
+    consent: Annotated[str, typer.Option(help="What the person agreed to, in words.")] = "",
+    consent_by: Annotated[str, typer.Option(help="Who agreed, in words.")] = "",
+    consent_until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day it holds; no end by default.")
+    ] = None,
     origin: Annotated[str, typer.Option(help="Where the photos come from.")] = "",
     licence: Annotated[str, typer.Option(help="Terms of the photos.")] = "",
 ) -> None:
     """Learn a person from photos and write an identity card; the card holds no photo."""
+    from limner.apps.guard import Guard
     from limner.apps.tables import print_table
-    from limner.identity.identity import Identity
 
-    person = Identity.from_photos(photos, face_index=face, consent=consent, origin=origin, licence=licence)
+    agreed = None
+    if consent or consent_by or consent_until:
+        until = None if consent_until is None else consent_until.date()
+        agreed = Consent(who=consent_by, purpose=consent, given=date.today(), until=until)
+    person = Guard().enrol(photos, face_index=face, consent=agreed, origin=origin, licence=licence)
     person.save(output)
     rows = [
         (photo, f"{quality:.2f}", *(f"{angle:.0f}" for angle in pose))
