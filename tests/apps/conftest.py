@@ -45,3 +45,10 @@ def studio(miniature_folder: Path) -> Studio:
 @pytest.fixture(scope="session")
 def person(studio: Studio) -> Identity:
     return studio.identity(asset_path("example/person.jpg"))
+
+
+@pytest.fixture
+def without_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written pixels are those that were drawn."""
+    (tmp_path / "trust.toml").write_text("watermark = false\n")
+    monkeypatch.setenv("LIMNER_TRUST_SETTINGS", str(tmp_path / "trust.toml"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limner.apps import batch_job, drawing
+from limner.apps import batch_job, drawing, portraits
 from limner.apps.assembly import FaceAdapter
 from limner.apps.batch_rows import read_rows
 from limner.apps.cli import main
@@ -60,7 +60,7 @@ THREE = "person,prompt,seed,style\nann.png,a photo of a person,3,\nben.png,with 
 
 
 def test_different_people_go_through_one_pass_and_each_gets_their_own(
-    run: Run, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    run: Run, studio: Studio, monkeypatch: pytest.MonkeyPatch, without_watermark: None
 ) -> None:
     passes: list[int] = []
     conditioned = FaceAdapter.conditioned
@@ -174,7 +174,7 @@ def test_a_row_that_breaks_the_pass_is_found(run: Run, monkeypatch: pytest.Monke
             raise AdapterError("number four")
         return draw(assembly, rows, dials, **options)
 
-    monkeypatch.setattr(drawing, "draw_rows", refuse)
+    monkeypatch.setattr(portraits, "draw_rows", refuse)
     code, output, _ = run(jobs(THREE))
     assert (code, "2 drawn, 0 kept, 1 failed" in output, "number four" in output) == (1, True, True)
 

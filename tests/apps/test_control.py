@@ -46,7 +46,8 @@ def test_the_photo_and_the_scale_matter_and_the_base_stays(studio: Studio, perso
     before = [(name, id(module)) for name, module in base.unet.named_modules()], base.scheduler
 
     def draw(**changes: Any) -> np.ndarray:
-        return studio.portrait(person, PROMPT, count=2, seed=2, num_steps=2, **changes)[1].image.astype(int)
+        settings = {"count": 2, "seed": 2, "num_steps": 2, "guidance_scale": 3.0} | changes
+        return studio.portrait(person, PROMPT, **settings)[1].image.astype(int)
 
     plain = draw()
     lines = draw(control=studio.control(net, EXAMPLE))

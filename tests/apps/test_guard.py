@@ -71,7 +71,7 @@ def test_possible_minors_in_suggestive_photos_are_refused(scored: Callable, age:
 def test_explicit_requests_are_refused_before_anything_is_drawn(
     studio: Studio, person: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(studio, "_images", lambda *_: pytest.fail("something was drawn"))
+    monkeypatch.setattr("limner.apps.portraits.draw_rows", lambda *_: pytest.fail("something was drawn"))
     for prompt in ("a nude person", "a little girl in a bikini"):
         with pytest.raises(RefusedError):
             studio.portrait(person, prompt)

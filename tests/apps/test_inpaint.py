@@ -55,7 +55,7 @@ def test_one_person_changes_one_face_and_nothing_else(studio: Studio, person: Id
     assert changed(scene, group)[:, :256].sum() > 0.5 * scene.region.sum()
     assert not changed(scene, group)[:, 256:].any()  # the larger face is on the left
     assert len(scene.similarities) == 1
-    assert (scene.settings.guidance_scale, scene.settings.region) == (3.0, "face")
+    assert (scene.settings.guidance_scale, scene.settings.region) == (2.0, "face")
     [right] = studio.inpaint([person], group, num_steps=2, assign=[1])
     assert not changed(right, group)[:, :256].any()
     assert changed(right, group)[:, 300:].any()

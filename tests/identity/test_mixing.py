@@ -1,15 +1,22 @@
 """A mixture lies between its people, and at the ends it is one of them."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 import torch
 
+from limner.core.consent import Consent
 from limner.core.errors import ConfigError, FeatureSpaceError
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
 from limner.identity.mixing import mix
 
+ANN = Consent(who="Ann", purpose="tests", until=date(2030, 1, 1))
+BEN = Consent(who="Ben", purpose="tests", until=date(2031, 1, 1))
 
-def person(seed: int, photos: int = 1, space: str = "a", **words: str) -> Identity:
+
+def person(seed: int, photos: int = 1, space: str = "a", **words: Any) -> Identity:
     rng = torch.Generator().manual_seed(seed)
     embedding = torch.randn(8, generator=rng)
     tokens = torch.randn(photos, 3, 4, generator=rng)
@@ -22,7 +29,7 @@ def cosine(a: Identity, b: Identity) -> float:
 
 
 def test_the_weights_say_whom_it_resembles() -> None:
-    ann, ben = person(1, consent="Ann agrees", licence="cc0"), person(2, consent="Ben agrees", licence="cc0")
+    ann, ben = person(1, consent=ANN, licence="cc0"), person(2, consent=BEN, licence="cc0")
     middle, nearer = mix([ann, ben], [1, 1]), mix([ann, ben], [3, 1])
     assert cosine(middle, ann) == pytest.approx(cosine(middle, ben), abs=1e-5)
     assert cosine(nearer, ann) > cosine(middle, ann) > cosine(ann, ben)
@@ -31,7 +38,10 @@ def test_the_weights_say_whom_it_resembles() -> None:
     assert tokens[0] is not None
     assert tokens[1] is not None
     torch.testing.assert_close(tokens[2], 0.75 * tokens[0] + 0.25 * tokens[1])
-    assert (middle.consent, middle.licence) == ("Ann agrees; Ben agrees", "cc0")
+    assert middle.licence == "cc0"
+    assert middle.consent is not None
+    assert (middle.consent.who, middle.consent.until) == ("Ann; Ben", ANN.until)
+    assert middle.consent.numbers == {ANN.number, BEN.number}  # each of them can take it back
     assert mix([ann, ben], [2, 2]).features["a"].norm == middle.features["a"].norm
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from datetime import date
 from typing import Self
 
@@ -17,7 +18,8 @@ class Consent(BaseModel):
         given: the day of the agreement, None if it was not written down.
         until: the last day it holds, None without an end.
         revoked: the day it was taken back, None while it holds.
-        number: names this agreement in the list of revoked ones, so that copies of a card are refused too.
+        number: names this agreement in the list of revoked ones, so that copies of a card are refused too; several of
+            them, joined by "+", where people were mixed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +35,27 @@ class Consent(BaseModel):
     def in_words(cls, words: str) -> Self:
         """What older cards hold: words and no day; the same words have the same number."""
         return cls(purpose=words, number=hashlib.sha256(words.encode()).hexdigest()[:16])
+
+    @classmethod
+    def joined(cls, consents: "Sequence[Consent]") -> Self:
+        """That of several people together: it ends with the first of theirs, and any of them can take it back."""
+
+        def days(name: str) -> list[date]:
+            return [day for one in consents if (day := getattr(one, name)) is not None]
+
+        return cls(
+            who="; ".join(one.who or "nobody named" for one in consents),
+            purpose="; ".join(dict.fromkeys(one.purpose for one in consents if one.purpose)),
+            given=max(days("given"), default=None),
+            until=min(days("until"), default=None),
+            revoked=min(days("revoked"), default=None),
+            number="+".join(one.number for one in consents),
+        )
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Of every agreement in it."""
+        return frozenset(self.number.split("+"))
 
     def __str__(self) -> str:
         told = [self.who or "nobody named"]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limner.core.consent import Consent
 from limner.core.errors import ConfigError, FeatureSpaceError
 from limner.identity.enrolment import LEAST_WEIGHT
 from limner.identity.features import FaceFeatures
@@ -41,13 +42,16 @@ def mix(people: Sequence[Identity], weights: Sequence[float]) -> Identity:
         raise FeatureSpaceError(
             f"these people have no feature space in common ({known}); make their identities with the same recognisers"
         )
+    consents = [person.consent for person in counted if person.consent is not None]
+    ages = [person.apparent_age for person in counted if person.apparent_age is not None]
     return Identity(
         {space: _mixed(space, counted, shares) for space in spaces},
         quality=_mean([person.quality.mean() for person in counted], shares)[None],
         pose=_mean([person.pose.mean(dim=0) for person in counted], shares)[None],
-        consent=_joined([person.consent for person in counted]),
+        consent=Consent.joined(consents) if consents else None,
         origin="mixed of " + "; ".join(person.origin or "an unnamed origin" for person in counted),
         licence=_joined([person.licence for person in counted]),
+        apparent_age=min(ages) if len(ages) == len(counted) else None,
     )
 
 

@@ -18,7 +18,7 @@ def require_consent(consent: Consent, today: date | None = None) -> None:
         ConsentError: it was revoked, is not given yet, or has ended.
     """
     day = today or date.today()
-    if consent.revoked is not None or consent.number in revoked_numbers():
+    if consent.revoked is not None or consent.numbers & revoked_numbers():
         raise ConsentError(f"this person took the consent back ({consent}); delete the card")
     if consent.until is not None and day > consent.until:
         raise ConsentError(
@@ -30,10 +30,10 @@ def require_consent(consent: Consent, today: date | None = None) -> None:
 
 def revoke(consent: Consent) -> Consent:
     """Take a consent back: the record with today's date, and every copy of the card is refused on this computer."""
-    if consent.number not in revoked_numbers():
+    for number in sorted(consent.numbers - revoked_numbers()):
         with _list().open("a", encoding="ascii") as file:
-            file.write(f"{consent.number}\n")
-        audit.record("consent revoked", consent=consent.number)
+            file.write(f"{number}\n")
+        audit.record("consent revoked", consent=number)
     return consent.model_copy(update={"revoked": consent.revoked or date.today()})
 
 
