@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from limner.adapters.projectors import stack_photos
 from limner.apps.bases import MINIATURE, Base, open_base
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
@@ -70,25 +71,28 @@ class FaceAdapter:
         return EncoderRecognizer(self.encoder_path)
 
     @contextmanager
-    def conditioned(self, base: Base, identity: Identity, *, scale: float, guided: bool) -> Iterator[None]:
-        """Show the base this person for the length of a block; afterwards it is as before.
+    def conditioned(self, base: Base, people: Sequence[Identity], *, scale: float, guided: bool) -> Iterator[None]:
+        """Show the base these people, one per row or one for all, for a block; afterwards it is as before.
 
         Raises:
-            FeatureSpaceError: the identity lacks the features that the adapter reads.
+            FeatureSpaceError: an identity lacks the features that the adapter reads.
         """
-        features = identity.features_in(self.feature_space)
-        if features.tokens is None:
-            raise FeatureSpaceError(
-                f"the identity has no patch tokens in {self.feature_space!r}; make it again from the photos"
-            )
         unet = base.pipeline.unet
-        tokens = features.tokens[None].to(unet.device, unet.dtype)
+        tokens, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
         with (
             torch.no_grad(),
             self.system.adapter.injected(unet),
-            self.system.conditioned(tokens, guided=guided, scale=scale),
+            self.system.conditioned(tokens, photo_mask=photo_mask, guided=guided, scale=scale),
         ):
             yield
+
+    def _tokens(self, person: Identity) -> torch.Tensor:
+        tokens = person.features_in(self.feature_space).tokens
+        if tokens is None:
+            raise FeatureSpaceError(
+                f"the identity has no patch tokens in {self.feature_space!r}; make it again from the photos"
+            )
+        return tokens
 
 
 @dataclass(frozen=True, eq=False)

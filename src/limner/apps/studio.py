@@ -17,7 +17,7 @@ import torch
 from limner.apps.assembly import Assembly, assemble
 from limner.apps.quiet import quiet_libraries
 from limner.apps.settings import PortraitSettings
-from limner.core.errors import AdapterError
+from limner.core.errors import AdapterError, ConfigError
 from limner.faces.analysis import FaceAnalyzer
 from limner.faces.detection import select_face
 from limner.identity.enrolment import Photo
@@ -36,6 +36,9 @@ ENROLLING = ("yunet", "facemesh", "bisenetv2", "lightqnet")
 """Licence records of the networks that look at photos, besides the recognisers."""
 MEASURING = ("yunet", "fr_feature")
 """Licence records of the networks that look at what was drawn."""
+
+PASS_SETTINGS = ("num_steps", "guidance_scale", "adapter_scale", "height", "width")
+"""What all pictures of one forward pass have in common; everything else may differ."""
 
 Progress = Callable[[int, int], None]
 """Called after each step with the number of steps done and of all steps."""
@@ -57,6 +60,28 @@ class Portrait:
     seed: int
     similarity: float | None
     settings: PortraitSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """Pictures of one person, to be drawn alone or beside those of others.
+
+    Attributes:
+        identity: the person; None only with ``adapter_scale=0``.
+        settings: what the pictures show, and how.
+    """
+
+    identity: Identity | None
+    settings: PortraitSettings
+
+    @property
+    def seeds(self) -> range:
+        """One per picture."""
+        return range(self.settings.seed, self.settings.seed + self.settings.count)
+
+
+Row = tuple[Order, int]
+"""One picture of a forward pass: its order and its seed."""
 
 
 class Studio:
@@ -147,12 +172,24 @@ class Studio:
         self, identity: Identity | None, settings: PortraitSettings, *, progress: Progress | None = None
     ) -> list[Portrait]:
         """The same with settings that were checked before; raises the last two of the errors."""
-        settings = self._complete(settings)
-        seeds = range(settings.seed, settings.seed + settings.count)
-        with self._showing(identity, settings), quiet_libraries():
-            images = list(self._images(settings, seeds, progress))
-        similarities = self._similarities(images, identity)
-        return [Portrait(*one, settings) for one in zip(images, seeds, similarities, strict=True)]
+        return self.draw_together([Order(identity, settings)], progress=progress)[0]
+
+    def draw_together(self, orders: Sequence[Order], *, progress: Progress | None = None) -> list[list[Portrait]]:
+        """Draw several people, prompts and seeds in the same forward passes; a list of pictures per order.
+
+        Each picture is the one that its order alone would give, up to rounding in the last digits.
+
+        Raises:
+            ConfigError: the orders differ in something that holds for a whole pass; the message names it.
+            AdapterError, FeatureSpaceError: as :meth:`portrait`.
+        """
+        orders = [Order(order.identity, self._complete(order.settings)) for order in orders]
+        for order in orders:
+            _require_same_pass(orders[0].settings, order.settings)
+        rows = [(order, seed) for order in orders for seed in order.seeds]
+        with quiet_libraries():
+            images = iter(list(self._images(rows, progress)))
+        return [self._portraits(order, [next(images) for _ in order.seeds]) for order in orders]
 
     @cached_property
     def analyzer(self) -> FaceAnalyzer:
@@ -174,7 +211,8 @@ class Studio:
             }
         )
 
-    def _showing(self, identity: Identity | None, settings: PortraitSettings) -> AbstractContextManager[None]:
+    def _showing(self, rows: Sequence[Row]) -> AbstractContextManager[None]:
+        settings = rows[0][0].settings
         if settings.adapter_scale == 0:
             return nullcontext()
         adapter = self.assembly.adapter
@@ -183,7 +221,8 @@ class Studio:
                 f"{self.assembly.base.name} has no face adapter, so it cannot draw a given person; name one "
                 "(adapter=..., --adapter), or draw anybody with adapter_scale=0 (--scale 0)"
             )
-        if identity is None:
+        people = [order.identity for order, _ in rows if order.identity is not None]
+        if len(people) < len(rows):
             raise AdapterError(
                 "no person was given; give an identity, or draw anybody with adapter_scale=0 (--scale 0)"
             )
@@ -191,24 +230,30 @@ class Studio:
         # As the stock pipelines decide it: distilled models take the guidance as an input instead.
         distilled = self.pipeline.unet.config["time_cond_proj_dim"] is not None
         guided = settings.guidance_scale > 1 and not distilled
-        return adapter.conditioned(self.assembly.base, identity, scale=settings.adapter_scale, guided=guided)
+        # One person is shown once for all rows, so that their keys and values are computed once.
+        people = people[:1] if all(person is people[0] for person in people) else people
+        return adapter.conditioned(self.assembly.base, people, scale=settings.adapter_scale, guided=guided)
 
-    def _images(self, settings: PortraitSettings, seeds: range, progress: Progress | None) -> Iterator[np.ndarray]:
+    def _images(self, rows: Sequence[Row], progress: Progress | None) -> Iterator[np.ndarray]:
+        settings = rows[0][0].settings
         assert settings.height is not None
         assert settings.width is not None
         room = MAX_PIXELS_PER_CALL // (settings.height * settings.width)
         size = max(min(room, MAX_PICTURES_PER_CALL), 1)
-        chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
         for number, chunk in enumerate(chunks):
-            yield from self._call(settings, chunk, _step_counter(progress, number, len(chunks)))
+            with self._showing(chunk):
+                pictures = self._call(chunk, _step_counter(progress, number, len(chunks)))
+            yield from pictures
 
-    def _call(self, settings: PortraitSettings, seeds: range, on_step_end: Callable[..., dict]) -> np.ndarray:
+    def _call(self, rows: Sequence[Row], on_step_end: Callable[..., dict]) -> np.ndarray:
         pipeline: Any = self.pipeline  # the annotations of its callback are narrower than its documentation
+        settings = rows[0][0].settings
+        negatives = [order.settings.negative_prompt for order, _ in rows]
         output = pipeline(
-            prompt=settings.prompt,
-            negative_prompt=settings.negative_prompt or None,
-            num_images_per_prompt=len(seeds),
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            prompt=[order.settings.prompt for order, _ in rows],
+            negative_prompt=negatives if any(negatives) else None,
+            generator=[torch.Generator().manual_seed(seed) for _, seed in rows],
             num_inference_steps=settings.num_steps,
             guidance_scale=settings.guidance_scale,
             height=settings.height,
@@ -218,6 +263,10 @@ class Studio:
             callback_on_step_end_tensor_inputs=[],
         )
         return (output.images * 255).round().astype(np.uint8)
+
+    def _portraits(self, order: Order, images: Sequence[np.ndarray]) -> list[Portrait]:
+        similarities = self._similarities(images, order.identity)
+        return [Portrait(*one, order.settings) for one in zip(images, order.seeds, similarities, strict=True)]
 
     def _similarities(self, images: Sequence[np.ndarray], identity: Identity | None) -> list[float | None]:
         if identity is None or self.similarity_space not in identity.features:
@@ -232,6 +281,13 @@ class Studio:
             else:
                 results.append(None)
         return results
+
+
+def _require_same_pass(first: PortraitSettings, other: PortraitSettings) -> None:
+    for name in PASS_SETTINGS:
+        mine, yours = getattr(first, name), getattr(other, name)
+        if mine != yours:
+            raise ConfigError(f"{name} is {mine} in one order and {yours} in another; draw those one after the other")
 
 
 def _step_counter(progress: Progress | None, chunk: int, num_chunks: int) -> Callable[..., dict]:
