@@ -57,7 +57,7 @@ def test_jobs_that_wait_are_drawn_in_one_pass(
         assert all(ended(store, job).state == State.DONE for job in made)
     assert studio.batches == [["a", "b", "c"]]
     with database.reading() as connection:
-        told = dict(connection.execute(sa.select(counters)).tuples().all())
+        told = {row.name: row.value for row in connection.execute(sa.select(counters))}
     assert (told["batches"], told["batch_rows"], told["pictures"], told["jobs_done"]) == (1, 3, 3, 3)
 
 

@@ -16,4 +16,4 @@ Remark = Annotated[str, StringConstraints(pattern=NO_CONTROLS, max_length=500)]
 class Request(BaseModel):
     """Base of everything that clients send as JSON."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

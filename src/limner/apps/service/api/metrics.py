@@ -61,7 +61,7 @@ class _Stored(Collector):
             people = connection.scalar(sa.select(sa.func.count()).select_from(identities))
             _, oldest = waiting(connection)
             present = workers_present(connection, now, self._settings)
-            values = dict(connection.execute(sa.select(counters)).tuples().all())
+            values = {row.name: row.value for row in connection.execute(sa.select(counters))}
         states = GaugeMetricFamily("limner_jobs", "Jobs kept, by state.", labels=["state"])
         for state, number in by_state:
             states.add_metric([state], number)
