@@ -35,6 +35,7 @@ PEOPLE = 4
 PROMPTS = ("a photo of a person, smiling", "a pencil drawing of a person", "a person with glasses", "a person outside")
 BATCH = 8
 MODEL = "bench"
+PARTS = (("p50", 0.5), ("p95", 0.95))
 
 
 def save_model(folder: Path) -> None:
@@ -90,7 +91,8 @@ def draw_raw(model: str, steps: int, seconds: float) -> float:
 
 def raw_in_its_own_process(model: str, steps: int, seconds: float) -> float:
     """:func:`draw_raw` where its memory and threads are its own."""
-    command = [sys.executable, __file__, "--raw", "--model", model, "--steps", str(steps), "--raw-seconds", str(seconds)]
+    command = [sys.executable, __file__, "--raw", "--model", model, "--steps", str(steps)]
+    command += ["--raw-seconds", str(seconds)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
@@ -246,12 +248,9 @@ def measure(model: str, *, clients: int, seconds: float, raw_seconds: float, ste
         "service_pictures_per_second": round(service, 3),
         "ratio": round(service / raw, 3),
         "mean_batch": round(_number(numbers, "batch_rows") / max(_number(numbers, "batches"), 1), 2),
-        "latency_seconds": {name: round(latencies[int(len(latencies) * part)], 2) for name, part in _PARTS if latencies},
+        "latency_seconds": {name: round(latencies[int(len(latencies) * part)], 2) for name, part in PARTS if latencies},
         "memory_mib_by_quarter": memory.quarters(),
     }
-
-
-_PARTS = (("p50", 0.5), ("p95", 0.95))
 
 
 def _number(numbers: dict[str, str], name: str) -> float:

@@ -110,5 +110,3 @@ def wait_for(condition: Any, seconds: float = 30.0) -> Any:
             return found
         time.sleep(0.02)
     raise AssertionError(f"it did not come true within {seconds} s")
-
-

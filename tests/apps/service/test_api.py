@@ -243,9 +243,10 @@ def test_a_real_model_draws_different_people_in_one_pass(tmp_path: Path, miniatu
     models = {"tiny": ModelSettings(model=str(miniature_folder), device="cpu")}
     desk = open_desk(settings_in(tmp_path, models=models), needs_key=False)
     studio = open_studio(models["tiny"])
-    with TestClient(create_app(desk), base_url="http://localhost") as client, asset_path("example/person.jpg").open(
-        "rb"
-    ) as file:
+    with (
+        TestClient(create_app(desk), base_url="http://localhost") as client,
+        asset_path("example/person.jpg").open("rb") as file,
+    ):
         content = file.read()
         people = []
         for _ in range(2):

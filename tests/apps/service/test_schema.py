@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis import checks
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+from schemathesis import GenerationMode, checks
 
 from limner.apps.service.api.application import create_app
 from limner.apps.service.api.desk import Desk, open_desk
@@ -28,7 +30,7 @@ CHECKED = [
         "ignored_auth",
     )
 ]
-"""All that ask a single answer but one: a request that fits the description may still name a person who is not there."""
+"""All that look at single answers but one: what fits the description may still name a person who is not there."""
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +48,32 @@ def key(desk: Desk) -> dict[str, str]:
     return {"Authorization": f"Bearer {desk.keys.create('schemathesis', list(Scope))[1]}"}
 
 
-@pytest.fixture(scope="module")
-def described(desk: Desk) -> Any:
-    return schemathesis.openapi.from_asgi("/openapi.json", create_app(desk))
+def check_all(desk: Desk, key: dict[str, str], examples: int) -> None:
+    """Every operation, with values that its description allows, and with values that it does not."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(desk))
+    operations = [found.ok() for found in schema.get_all_operations()]
+    assert len(operations) >= 15
+    for operation in operations:
+        for mode in GenerationMode:
+            try:
+                _check(operation.as_strategy(generation_mode=mode), key, examples)
+            except Unsatisfiable:
+                assert mode is GenerationMode.NEGATIVE  # nothing can be wrong about a request without values
 
 
-schema = schemathesis.pytest.from_fixture("described")
-PATIENT = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
+def _check(cases: SearchStrategy[Any], key: dict[str, str], examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=cases)
+    def one(case: Any) -> None:
+        case.call_and_validate(headers=key, checks=CHECKED)
+
+    one()
 
 
-@schema.parametrize()
-@settings(max_examples=12, deadline=None, suppress_health_check=PATIENT, database=None)
-def test_the_service_does_what_its_description_says(case: Any, key: dict[str, str]) -> None:
-    case.call_and_validate(headers=key, checks=CHECKED)
+def test_the_service_does_what_its_description_says(desk: Desk, key: dict[str, str]) -> None:
+    check_all(desk, key, examples=6)
 
 
 @pytest.mark.slow
-@schema.parametrize()
-@settings(max_examples=400, deadline=None, suppress_health_check=PATIENT, database=None)
-def test_the_service_does_what_its_description_says_at_length(case: Any, key: dict[str, str]) -> None:
-    case.call_and_validate(headers=key, checks=CHECKED)
+def test_the_service_does_what_its_description_says_at_length(desk: Desk, key: dict[str, str]) -> None:
+    check_all(desk, key, examples=300)

@@ -44,7 +44,9 @@ class Database:
                 connect_args={"timeout": WAIT_FOR_LOCK} if self.is_sqlite else {},
             )
         except (ArgumentError, NoSuchModuleError, ValueError, OSError) as error:
-            raise ConfigError(f"the database cannot be opened ({error}); give a URL such as sqlite:///jobs.db") from error
+            raise ConfigError(
+                f"the database cannot be opened ({error}); give a URL such as sqlite:///jobs.db"
+            ) from error
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _set_up_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)

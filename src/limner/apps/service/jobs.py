@@ -29,6 +29,7 @@ class State(StrEnum):
 
 
 OPEN = (State.QUEUED, State.RUNNING)
+CANCELLED = "it was cancelled"
 ENDED = (State.DONE, State.FAILED, State.CANCELLED)
 
 
@@ -185,7 +186,8 @@ class JobStore:
         with self._database.writing() as connection:
             job = _job(connection, owner, job_id)
             if job.state == State.QUEUED:
-                end(connection, [job_id], State.CANCELLED, "cancelled", "it was cancelled", self._database.now(connection))
+                now = self._database.now(connection)
+                end(connection, [job_id], State.CANCELLED, "cancelled", CANCELLED, now)
             elif job.state == State.RUNNING:
                 connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True))
             job = _job(connection, owner, job_id)
@@ -213,7 +215,8 @@ class JobStore:
             if job.state not in (State.FAILED, State.CANCELLED):
                 raise ConflictError(f"the job is {job.state}; only a failed or cancelled one can be tried again")
             if job.num_uploads:
-                raise ConflictError("the uploads of this job were deleted when it ended; hand it in again with new ones")
+                told = "the uploads of this job were deleted when it ended; hand it in again with new ones"
+                raise ConflictError(told)
             if job.identity_id is not None:
                 state = connection.scalar(sa.select(identities.c.state).where(identities.c.id == job.identity_id))
                 if state == "failed":
@@ -245,9 +248,7 @@ class JobStore:
         self._database.scrub()
 
 
-def end(
-    connection: sa.Connection, ids: Collection[str], state: State, code: str, problem: str, now: float
-) -> None:
+def end(connection: sa.Connection, ids: Collection[str], state: State, code: str, problem: str, now: float) -> None:
     """Let jobs end without a result; people they were to learn fail with them, and so do jobs that wait for those."""
     assert state in (State.FAILED, State.CANCELLED)
     values = {"state": state, "problem_code": code, "problem": problem, "finished_at": now, "worker": None}
@@ -318,4 +319,4 @@ def _use_up(connection: sa.Connection, job_id: str, new: NewJob) -> None:
     for upload in dict.fromkeys(new.uploads):
         mine = (uploads.c.id == upload) & (uploads.c.owner == new.owner) & uploads.c.job_id.is_(None)
         if not connection.execute(sa.update(uploads).where(mine).values(job_id=job_id)).rowcount:
-            raise NotFoundError(f"there is no upload {upload}; it may have expired or been used already: upload it again")
+            raise NotFoundError(f"there is no upload {upload}; if it expired or was used already, upload it again")

@@ -11,7 +11,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from limner.apps.service.database import Database
-from limner.apps.service.errors import NotFoundError, UnauthorizedError, UnacceptableError
+from limner.apps.service.errors import NotFoundError, UnacceptableError, UnauthorizedError
 from limner.apps.service.tables import LOCAL, keys
 
 _SHAPE = re.compile(r"limner_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from limner.apps.service import queueing
 from limner.apps.service.database import Database, count
-from limner.apps.service.jobs import Job, State, end
+from limner.apps.service.jobs import CANCELLED, Job, State, end
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import jobs, keys, workers
 
@@ -125,7 +125,7 @@ class Leases:
             if self._hold(connection, job, state=State.DONE):  # the commit came through, only its answer did not
                 return True
             if self._hold(connection, job, cancelled=True):
-                end(connection, [job.id], State.CANCELLED, "cancelled", "it was cancelled", now)
+                end(connection, [job.id], State.CANCELLED, "cancelled", CANCELLED, now)
                 return False
             if not self._hold(connection, job):
                 return False
@@ -147,7 +147,7 @@ class Leases:
             now = self._database.now(connection)
             for job in held:
                 if self._hold(connection, job, cancelled=True):
-                    end(connection, [job.id], State.CANCELLED, "cancelled", "it was cancelled", now)
+                    end(connection, [job.id], State.CANCELLED, "cancelled", CANCELLED, now)
                 elif self._hold(connection, job):
                     attempt = job.attempt if tried else job.attempt - 1
                     values = {"state": State.QUEUED, "worker": None, "started_at": None, "attempt": attempt}
@@ -179,7 +179,7 @@ class Leases:
         most = self._settings.max_attempts
         unwanted = list(connection.scalars(sa.select(jobs.c.id).where(lapsed, jobs.c.cancel_requested)))
         if unwanted:
-            end(connection, unwanted, State.CANCELLED, "cancelled", "it was cancelled", now)
+            end(connection, unwanted, State.CANCELLED, "cancelled", CANCELLED, now)
         hopeless = list(connection.scalars(sa.select(jobs.c.id).where(lapsed, jobs.c.attempt >= most)))
         if hopeless:
             end(connection, hopeless, State.FAILED, "worker_lost", LOST.format(times=most), now)

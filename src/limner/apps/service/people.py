@@ -136,7 +136,8 @@ class PeopleStore:
         self._database.scrub()
 
     def _require_room(self, connection: sa.Connection, owner: str) -> None:
-        number = connection.scalar(sa.select(sa.func.count()).select_from(identities).where(identities.c.owner == owner))
+        mine = sa.select(sa.func.count()).select_from(identities).where(identities.c.owner == owner)
+        number = connection.scalar(mine)
         if (number or 0) >= self._limits.identities_per_key:
             raise BusyError(f"you keep {number} people, and no more are allowed; delete some", retry_after=60)
 

@@ -1,8 +1,8 @@
 """Whose turn it is: how many may wait, and how keys share the workers.
 
-Every key has an account of the work done for it, and the key with the least is served first. A key that comes back after
-a pause is set to what the key last served had had, so that nobody saves up turns; each claim books the job's cost. This
-is start-time fair queueing: two keys that always have work get equal shares, whatever the sizes of their jobs.
+Every key has an account of the work done for it, and the key with the least is served first. A key that comes back
+after a pause is set to what the key last served had had, so that nobody saves up turns; each claim books the job's cost.
+This is start-time fair queueing: two keys that always have work get equal shares, whatever the sizes of their jobs.
 """
 
 import sqlalchemy as sa
@@ -45,9 +45,7 @@ def take_turn(connection: sa.Connection, owner: str) -> None:
         connection.execute(sa.update(keys).where(keys.c.id == owner, keys.c.served < clock).values(served=clock))
 
 
-def next_group(
-    connection: sa.Connection, *, kinds: tuple[str, ...], models: tuple[str, ...], room: int
-) -> list[str]:
+def next_group(connection: sa.Connection, *, kinds: tuple[str, ...], models: tuple[str, ...], room: int) -> list[str]:
     """The job whose turn it is, and those that may be drawn with it, in fair order, as far as there is room.
 
     A job that was tried before goes alone: if it is what kills workers, it takes nobody with it.

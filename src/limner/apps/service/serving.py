@@ -46,9 +46,7 @@ def guarded_desk(settings: ServiceSettings, host: str) -> Desk:
     return replace(desk, needs_key=is_public(host) or desk.keys.any_made())
 
 
-def serve(
-    settings: ServiceSettings, *, host: str, port: int, workers: int, program: Sequence[str] = PROGRAM
-) -> None:
+def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, program: Sequence[str] = PROGRAM) -> None:
     """Serve until SIGTERM or SIGINT comes; then finish what is being answered and drawn, for a while.
 
     Args:

@@ -1,4 +1,4 @@
-"""What happens to every request before anything else: whose host it names, how large it may be, what goes back with it."""
+"""What happens to every request before anything else: the host it names, its size, and the headers of the answer."""
 
 import asyncio
 import logging

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from limner.apps.service.api.desk import Drawer, Reader, TheDesk
-from limner.apps.service.api.problems import told
+from limner.apps.service.api.problems import told, told_in_json
 from limner.apps.service.api.schemas import JobList, JobView
 from limner.apps.service.blobs import PICTURES
 from limner.apps.service.errors import NotFoundError
@@ -123,7 +123,10 @@ def _watched(desk: TheDesk, owner: Reader, job: JobId) -> Iterator[Watched]:
 
 
 @router.get(
-    "/{job}/events", operation_id="follow_job", response_class=EventSourceResponse, responses=told(404, 429)
+    "/{job}/events",
+    operation_id="follow_job",
+    response_class=EventSourceResponse,
+    responses=told_in_json(401, 403, 404, 422, 429, 503),
 )
 async def follow(desk: TheDesk, watched: Annotated[Watched, Depends(_watched)]) -> AsyncIterable[ServerSentEvent]:
     """The job, as an event whenever it changes; ends with the job."""
@@ -146,7 +149,10 @@ async def follow(desk: TheDesk, watched: Annotated[Watched, Depends(_watched)]) 
     "/{job}/pictures/{picture}",
     operation_id="get_picture",
     response_class=FileResponse,
-    responses={**told(404), 200: {"content": {"image/png": {}}, "description": "The picture."}},
+    responses={
+        **told_in_json(401, 403, 404, 422, 503),
+        200: {"content": {"image/png": {}}, "description": "The picture."},
+    },
 )
 def picture(desk: TheDesk, owner: Reader, job: JobId, picture: Annotated[Id, Path()]) -> FileResponse:
     """A finished picture, always PNG."""

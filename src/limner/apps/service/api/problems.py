@@ -34,6 +34,13 @@ def told(*statuses: int) -> dict[int | str, dict]:
     return {status: {"model": Problem} for status in statuses}
 
 
+def told_in_json(*statuses: int) -> dict[int | str, dict]:
+    """The same for routes that answer with something else than JSON when all goes well."""
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": "Refused.", "content": content} for status in statuses}
+
+
 def handle_problems(app: FastAPI) -> None:
     """Turn every error into a refusal."""
     app.add_exception_handler(LimnerError, _limner)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from limner.apps.service.api.desk import Measurer, Reader, TheDesk
 from limner.apps.service.api.metrics import workers_present
-from limner.apps.service.api.problems import told
+from limner.apps.service.api.problems import told, told_in_json
 from limner.apps.service.api.schemas import Health, KindList, ModelList, ModelView
 from limner.apps.service.job_kinds import job_kinds
 
@@ -46,7 +46,10 @@ def health(desk: TheDesk, response: Response) -> Health:
     "/metrics",
     operation_id="metrics",
     response_class=PlainTextResponse,
-    responses={**told(401, 403, 422, 503), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        **told_in_json(401, 403, 422, 503),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
 )
 def metrics(request: Request, owner: Measurer) -> Response:
     """Numbers in Prometheus' text format."""
