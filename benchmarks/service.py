@@ -112,14 +112,15 @@ def serving(model: str, folder: Path, database: str | None) -> Iterator[tuple[st
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-c", "from limner.apps.cli import main; main()", "serve", "--config", str(config)]
-    process = subprocess.Popen([*command, "--port", str(port)], stderr=(folder / "log.txt").open("wb"))
     url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_ready(url, process, folder / "log.txt")
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(120)
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen([*command, "--port", str(port)], stderr=log)
+        try:
+            _wait_until_ready(url, process, folder / "log.txt")
+            yield url, psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait(120)
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen, log: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ def postgres() -> Iterator[str]:
     if initdb is None or pg_ctl is None:
         pytest.skip("needs PostgreSQL's programs")
     # PostgreSQL does not run as root, and pytest's folders are closed to others.
-    user = {"user": "nobody"} if os.getuid() == 0 else {}
+    user: dict[str, Any] = {"user": "nobody"} if os.getuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="limner-pg-") as folder:
         if user:
             shutil.chown(folder, **user)

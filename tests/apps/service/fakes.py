@@ -48,6 +48,7 @@ class FakeStudio:
     def __init__(self, seconds_per_step: float = 0.0) -> None:
         self.seconds_per_step = seconds_per_step
         self.batches: list[list[str]] = []
+        self.steps = 0
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -63,6 +64,7 @@ class FakeStudio:
         for step in range(steps):
             time.sleep(self.seconds_per_step)
             self.go_on.wait(30)
+            self.steps += 1
             progress(step + 1, steps)
         if any(order.settings.prompt == "explode" for order in orders):
             raise RuntimeError("a secret of the inside")

@@ -89,6 +89,7 @@ def test_a_running_job_is_stopped_when_it_is_cancelled(
         time.sleep(0.3)
         studio.go_on.set()
         assert ended(store, job).state == State.CANCELLED
+    assert studio.steps == 1
     with database.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(pictures)) == 0
 

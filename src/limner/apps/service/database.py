@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
 from limner.apps.service.tables import LOCAL, SCHEMA_VERSION, counters, keys, metadata
@@ -48,8 +49,8 @@ class Database:
                 f"the database cannot be opened ({error}); give a URL such as sqlite:///jobs.db"
             ) from error
         if self.is_sqlite:
-            sa.event.listen(self.engine, "connect", _set_up_sqlite)
-            sa.event.listen(self.engine, "begin", _begin_sqlite)
+            event.listen(self.engine, "connect", _set_up_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
         try:
             self._make_tables()
         except ConfigError:

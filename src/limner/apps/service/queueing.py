@@ -1,8 +1,9 @@
 """Whose turn it is: how many may wait, and how keys share the workers.
 
 Every key has an account of the work done for it, and the key with the least is served first. A key that comes back
-after a pause is set to what the key last served had had, so that nobody saves up turns; each claim books the job's cost.
-This is start-time fair queueing: two keys that always have work get equal shares, whatever the sizes of their jobs.
+after a pause is set to what the key last served had had, so that nobody saves up turns; each claim books the cost of
+the job. This is start-time fair queueing: two keys that always have work get equal shares, whatever the sizes of their
+jobs.
 """
 
 import sqlalchemy as sa

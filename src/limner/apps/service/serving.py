@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import uvicorn
@@ -20,6 +22,18 @@ CONNECTIONS = 512
 
 class Refused(LimnerError):
     """The workers cannot work; their own message stands in the log."""
+
+
+@contextmanager
+def _signals_end_nothing() -> Iterator[None]:
+    """Uvicorn sends itself the signal that stopped it once more; the workers are still to be stopped then."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def is_public(host: str) -> bool:
@@ -80,7 +94,8 @@ def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, prog
     supervisor = Supervisor(settings, workers, refuse, program)
     supervisor.start()
     try:
-        asyncio.run(server.serve())
+        with _signals_end_nothing():
+            asyncio.run(server.serve())
     except SystemExit as error:
         raise ConfigError(f"cannot serve at {host}:{port}; choose another port, or end what is there") from error
     finally:

@@ -60,6 +60,7 @@ class Worker:
 
     def _turn(self) -> None:
         """Do what is to be done now, or wait for a moment."""
+        self._keep_house()
         patience = self._leases.patience()
         if patience is None:
             self._rest(self._settings.times.poll)
@@ -77,10 +78,13 @@ class Worker:
         if now - self._signed_at > SIGN_WHEN_IDLE:
             self._leases.sign(())
             self._signed_at = now
+        time.sleep(seconds)
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
         if now - self._swept_at > self._settings.retention.sweep:
             sweep(self._database, self._blobs, self._settings)
             self._swept_at = now
-        time.sleep(seconds)
 
     def _work(self, jobs: Sequence[Job]) -> None:
         """Do jobs of one group; where they go wrong together, each is tried alone."""
