@@ -13,7 +13,7 @@ import torch
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import Blobs
 from limner.apps.service.database import Database
-from limner.apps.service.jobs import NewJob
+from limner.apps.service.job import NewJob
 from limner.apps.service.settings import ServiceSettings, Times
 from limner.apps.service.worker import Worker
 from limner.apps.studio import Order, Portrait

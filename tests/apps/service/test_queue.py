@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from limner.apps.service.blobs import Blobs, new_id
 from limner.apps.service.database import Database
 from limner.apps.service.errors import BusyError, ConflictError, NotFoundError, UnacceptableError
-from limner.apps.service.jobs import Job, JobStore, State
+from limner.apps.service.job import Job, State
+from limner.apps.service.jobs import JobStore
 from limner.apps.service.keys import KeyStore, Scope
 from limner.apps.service.leases import Leases
 from limner.apps.service.people import PeopleStore, Wish
@@ -173,12 +174,13 @@ def test_waiting_jobs_are_left_for_others_until_the_budget_is_spent(
     assert worker.patience() == 0.0
 
 
+@pytest.mark.parametrize("together", [True, False])
 def test_a_key_with_many_jobs_does_not_hold_up_the_others(
-    store: JobStore, leases: Callable[[], Leases], database: Database
+    store: JobStore, leases: Callable[[], Leases], database: Database, together: bool
 ) -> None:
     greedy, modest = owner_called(database, "greedy"), owner_called(database, "modest")
-    for _ in range(20):
-        store.submit(some_job(greedy))
+    for number in range(20):
+        store.submit(some_job(greedy, group="g" if together else f"greedy {number}"))
     worker = leases()
     done: list[Job] = []
 
@@ -188,8 +190,8 @@ def test_a_key_with_many_jobs_does_not_hold_up_the_others(
         done.extend(batch)
 
     work()
-    for _ in range(4):
-        store.submit(some_job(modest))
+    for number in range(4):
+        store.submit(some_job(modest, group="g" if together else f"modest {number}"))
     while len(done) < 24:
         work()
     places = [place for place, job in enumerate(done) if job.owner == modest]

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from limner.apps.service import pulse as pulse_module
 from limner.apps.service.blobs import PICTURES, Blobs
 from limner.apps.service.database import Database
-from limner.apps.service.jobs import Job, JobStore, State
+from limner.apps.service.job import Job, State
+from limner.apps.service.jobs import JobStore
 from limner.apps.service.pulse import Pulse
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import counters, pictures, workers
@@ -92,6 +93,22 @@ def test_a_running_job_is_stopped_when_it_is_cancelled(
     assert studio.steps == 1
     with database.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(pictures)) == 0
+
+
+def test_pictures_of_a_job_that_was_cancelled_at_the_last_moment_are_thrown_away(
+    database: Database, settings: ServiceSettings, store: JobStore, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse_module, "MOST_SECONDS_BETWEEN_SIGNS", 100.0)
+    monkeypatch.setattr(pulse_module, "SIGNS_PER_LEASE", 0.01)
+    studio.go_on.clear()
+    job, _ = store.submit(some_job())
+    with working(database, settings, studio):
+        wait_for(lambda: studio.batches)
+        store.cancel("local", job.id)
+        studio.go_on.set()
+        assert ended(store, job).state == State.CANCELLED
+    assert studio.steps == 2
+    assert list((settings.data / PICTURES).glob("*")) == []
 
 
 def test_a_job_that_takes_too_long_fails(database: Database, tmp_path: Path, studio: FakeStudio) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from limner.apps.service import kinds
-from limner.apps.service.jobs import Job
+from limner.apps.service.job import Job
 from limner.apps.service.settings import ServiceSettings
 from limner.core.errors import LimnerError
 

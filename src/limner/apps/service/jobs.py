@@ -1,108 +1,20 @@
 """Jobs as clients see them: handed in once, looked at, cancelled, tried again, deleted."""
 
-import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import fields
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from limner.apps.service import queueing
-from limner.apps.service.blobs import PICTURES, UPLOADS, Blobs, new_id
-from limner.apps.service.database import Database, count
+from limner.apps.service.blobs import UPLOADS, Blobs, new_id
+from limner.apps.service.database import Database
+from limner.apps.service.endings import end, erase, remove_files
 from limner.apps.service.errors import ConflictError, NotFoundError, UnacceptableError
+from limner.apps.service.job import CANCELLED, ENDED, OPEN, Job, NewJob, Picture, State
 from limner.apps.service.settings import Limits
 from limner.apps.service.tables import identities, jobs, pictures, uploads
-
-
-class State(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-OPEN = (State.QUEUED, State.RUNNING)
-CANCELLED = "it was cancelled"
-ENDED = (State.DONE, State.FAILED, State.CANCELLED)
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """What is handed in.
-
-    Attributes:
-        group: jobs of one group may share a forward pass.
-        rows: pictures it adds to a forward pass.
-        cost: work, for fairness between keys.
-        uploads: pictures that it uses up.
-    """
-
-    owner: str
-    kind: str
-    model: str
-    request: Mapping[str, Any]
-    group: str
-    rows: int
-    cost: float
-    identity_id: str | None = None
-    uploads: tuple[str, ...] = ()
-    idempotency_key: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Differs when the request differs."""
-        told = json.dumps([self.kind, self.model, dict(self.request)], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A row of the table of jobs, with the request read."""
-
-    id: str
-    owner: str
-    kind: str
-    model: str
-    request: Mapping[str, Any]
-    rows: int
-    identity_id: str | None
-    num_uploads: int
-    state: State
-    attempt: int
-    cancel_requested: bool
-    steps_done: int
-    steps_total: int
-    problem_code: str | None
-    problem: str | None
-    created_at: float
-    started_at: float | None
-    finished_at: float | None
-    expires_at: float | None
-
-    @classmethod
-    def of(cls, row: sa.Row) -> Self:
-        """Read a row of the whole table."""
-        values = {field.name: row._mapping[field.name] for field in fields(cls)}
-        return cls(**{**values, "request": json.loads(values["request"]), "state": State(values["state"])})
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What is known of a finished picture besides its pixels."""
-
-    id: str
-    seed: int
-    similarity: float | None
-    width: int
-    height: int
-    sha256: str
 
 
 class JobStore:
@@ -246,43 +158,6 @@ class JobStore:
             files = erase(connection, [job_id])
         remove_files(self._blobs, files)
         self._database.scrub()
-
-
-def end(connection: sa.Connection, ids: Collection[str], state: State, code: str, problem: str, now: float) -> None:
-    """Let jobs end without a result; people they were to learn fail with them, and so do jobs that wait for those."""
-    assert state in (State.FAILED, State.CANCELLED)
-    values = {"state": state, "problem_code": code, "problem": problem, "finished_at": now, "worker": None}
-    still_open = jobs.c.id.in_(ids) & jobs.c.state.in_(OPEN)
-    ended = connection.execute(sa.update(jobs).where(still_open).values(**values)).rowcount
-    count(connection, f"jobs_{state.value}", ended)
-    lost = sa.select(identities.c.id).where(identities.c.job_id.in_(ids), identities.c.state == "pending")
-    lost_ids = list(connection.scalars(lost))
-    if not lost_ids:
-        return
-    connection.execute(
-        sa.update(identities).where(identities.c.id.in_(lost_ids)).values(state="failed", problem=problem)
-    )
-    waiting = sa.select(jobs.c.id).where(jobs.c.identity_id.in_(lost_ids), jobs.c.state == State.QUEUED)
-    told = f"the person of this job could not be learnt: {problem}"
-    end(connection, list(connection.scalars(waiting)), State.FAILED, "identity_failed", told, now)
-
-
-def erase(connection: sa.Connection, ids: Collection[str]) -> dict[str, list[str]]:
-    """Take jobs out of the tables; returns the names of the files to remove once that is committed, by their kind."""
-    # A worker that is just recording its result has the row; wait for it, then delete what it recorded too.
-    connection.execute(sa.select(jobs.c.id).where(jobs.c.id.in_(ids)).with_for_update())
-    gone = list(connection.scalars(sa.select(pictures.c.id).where(pictures.c.job_id.in_(ids))))
-    used = list(connection.scalars(sa.select(uploads.c.id).where(uploads.c.job_id.in_(ids))))
-    connection.execute(sa.delete(pictures).where(pictures.c.job_id.in_(ids)))
-    connection.execute(sa.delete(uploads).where(uploads.c.job_id.in_(ids)))
-    connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids)))
-    return {PICTURES: gone, UPLOADS: used}
-
-
-def remove_files(blobs: Blobs, files: Mapping[str, Collection[str]]) -> None:
-    """Delete what :func:`erase` named."""
-    for kind, names in files.items():
-        blobs.remove(kind, names)
 
 
 def _job(connection: sa.Connection, owner: str, job_id: str) -> Job:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from limner.apps.service import queueing
 from limner.apps.service.database import Database, count
-from limner.apps.service.jobs import CANCELLED, Job, State, end
+from limner.apps.service.endings import end
+from limner.apps.service.job import CANCELLED, Job, State
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import jobs, keys, workers
 

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from limner.apps.service.blobs import IDENTITIES, Blobs, new_id
 from limner.apps.service.database import Database
+from limner.apps.service.endings import erase, remove_files
 from limner.apps.service.errors import BusyError, NotFoundError
-from limner.apps.service.jobs import JobStore, NewJob, erase, remove_files
+from limner.apps.service.job import NewJob
+from limner.apps.service.jobs import JobStore
 from limner.apps.service.settings import Limits
 from limner.apps.service.tables import identities, jobs
 

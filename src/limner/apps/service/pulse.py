@@ -9,7 +9,7 @@ from typing import Self
 
 from sqlalchemy.exc import OperationalError
 
-from limner.apps.service.jobs import Job
+from limner.apps.service.job import Job
 from limner.apps.service.leases import Leases, Signs
 from limner.apps.service.settings import Times
 

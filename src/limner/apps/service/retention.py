@@ -4,7 +4,8 @@ import sqlalchemy as sa
 
 from limner.apps.service.blobs import IDENTITIES, PICTURES, UPLOADS, Blobs
 from limner.apps.service.database import Database
-from limner.apps.service.jobs import ENDED, erase, remove_files
+from limner.apps.service.endings import erase, remove_files
+from limner.apps.service.job import ENDED
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import identities, jobs, pictures, uploads
 

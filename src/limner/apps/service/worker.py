@@ -12,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import Blobs, new_id
 from limner.apps.service.database import Database
+from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, job_kinds
-from limner.apps.service.jobs import Job, JobStore
+from limner.apps.service.jobs import JobStore
 from limner.apps.service.leases import Leases
 from limner.apps.service.pulse import Pulse, StoppedError, TimedOutError, UnwantedError
 from limner.apps.service.retention import sweep

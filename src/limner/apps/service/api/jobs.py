@@ -18,8 +18,8 @@ from limner.apps.service.api.problems import told, told_in_json
 from limner.apps.service.api.schemas import JobList, JobView
 from limner.apps.service.blobs import PICTURES
 from limner.apps.service.errors import NotFoundError
+from limner.apps.service.job import ENDED, NewJob, State
 from limner.apps.service.job_kinds import job_kinds
-from limner.apps.service.jobs import ENDED, NewJob, State
 from limner.apps.service.requests import Id
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=told(401, 403, 422, 503))

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from limner.apps.service.jobs import Job, Picture, State
+from limner.apps.service.job import Job, Picture, State
 from limner.apps.service.people import Person
 from limner.apps.service.requests import Id, Remark, Request
 from limner.apps.service.settings import ModelName

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import IDENTITIES, UPLOADS, new_id
+from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
-from limner.apps.service.jobs import Job
 from limner.apps.service.people import KIND as NAME
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import identities

@@ -12,8 +12,8 @@ from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import PICTURES, new_id
 from limner.apps.service.database import count
 from limner.apps.service.errors import UnacceptableError
+from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
-from limner.apps.service.jobs import Job
 from limner.apps.service.picture_writing import write_picture
 from limner.apps.service.requests import Id, Request, Words
 from limner.apps.service.settings import ModelName, ServiceSettings
