@@ -1,6 +1,7 @@
 """``limner keys`` and ``limner serve`` on the command line."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from limner.apps import cli
 from limner.apps.commands.serve import service_settings
 from limner.apps.service import extra, serving
+from limner.apps.service.settings import Limits, Retention, ServiceSettings, Times
 from limner.core.errors import ConfigError, LimnerError, MissingExtraError
 from tests.apps.service.fakes import settings_in
 
@@ -61,6 +63,14 @@ def test_settings_come_from_the_file_and_options_go_first(tmp_path: Path) -> Non
     file.write_text('[models."../x"]\nmodel = "y"\n')
     with pytest.raises(ConfigError, match="models"):
         service_settings(file, None, None)
+
+
+def test_the_settings_on_the_page_are_the_defaults() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "service.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert ServiceSettings.model_validate(tomllib.loads(block)) == ServiceSettings()
+    for part in (Limits, Times, Retention):
+        assert [name for name in part.model_fields if f"\n{name} = " not in block] == []
 
 
 def test_a_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

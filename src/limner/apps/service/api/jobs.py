@@ -24,6 +24,8 @@ from limner.apps.service.requests import Id
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=told(401, 403, 422, 503))
 JobId = Annotated[Id, Path()]
+MOST_SECONDS_BETWEEN_LOOKS = 1.0
+"""How late an event may come at the worst."""
 IDEMPOTENCY = "Any text of your own; the same request sent again with it gives the job of the first time."
 
 
@@ -131,6 +133,7 @@ def _watched(desk: TheDesk, owner: Reader, job: JobId) -> Iterator[Watched]:
 async def follow(desk: TheDesk, watched: Annotated[Watched, Depends(_watched)]) -> AsyncIterable[ServerSentEvent]:
     """The job, as an event whenever it changes; ends with the job."""
     last, until = None, time.monotonic() + desk.settings.times.stream
+    pause = shortest = desk.settings.times.poll
     while time.monotonic() < until and not desk.stopping():
         try:
             view = JobView.of(*await run_in_threadpool(desk.jobs.get, watched.owner, watched.job))
@@ -139,10 +142,12 @@ async def follow(desk: TheDesk, watched: Annotated[Watched, Depends(_watched)]) 
             return
         if view != last:
             yield ServerSentEvent(event=view.state.value, data=view.model_dump(mode="json"), retry=2000)
-            last = view
+            last, pause = view, shortest
         if view.state in ENDED:
             return
-        await asyncio.sleep(desk.settings.times.poll)
+        await asyncio.sleep(pause)
+        # Many streams of jobs that only wait would otherwise take the time in which others are drawn.
+        pause = min(pause * 1.5, max(shortest, MOST_SECONDS_BETWEEN_LOOKS))
 
 
 @router.get(
