@@ -12,9 +12,11 @@ import torch
 
 import limner
 from limner.apps import drawing
+from limner.apps.portraits import Order, Portrait
+from limner.apps.settings import PortraitSettings
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
-from limner.core.errors import AdapterError, ConfigError, FeatureSpaceError, PromptError
+from limner.core.errors import AdapterError, ConfigError, FeatureSpaceError, PromptError, RefusedError
 from limner.core.images import read_image
 from limner.identity.identity import Identity
 from limner.identity.recognition import GUIDE_SPACE
@@ -68,6 +70,52 @@ def test_a_picture_depends_on_its_seed_not_on_its_neighbours(
     [alone] = studio.portrait(person, PROMPT, seed=9, num_steps=2)
     assert far(together[2].image, alone.image) <= MAX_ROUNDING
     assert max(far(a.image, b.image) for a, b in zip(together, in_chunks, strict=True)) <= MAX_ROUNDING
+
+
+def drawn_together(studio: Studio, orders: list[Order]) -> list[list[Portrait]]:
+    drawn = studio.draw_together(orders)
+    return [portraits for portraits in drawn if not isinstance(portraits, RefusedError)]
+
+
+def test_one_refusal_does_not_stop_the_others(studio: Studio, person: Identity) -> None:
+    orders = [Order(person, PortraitSettings(prompt=prompt, num_steps=2)) for prompt in ("a nude person", PROMPT)]
+    refused, drawn = studio.draw_together(orders)
+    assert isinstance(refused, RefusedError)
+    assert isinstance(drawn, list)
+    assert far(drawn[0].image, studio.draw(person, orders[1].settings)[0].image) <= MAX_ROUNDING
+
+
+def test_different_people_prompts_and_seeds_share_a_pass(
+    studio: Studio, person: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = asset_path("example/person.jpg")
+    twice = studio.identity([photo, read_image(photo)[:, ::-1]])  # two photos: more face tokens than the other has
+    orders = [
+        Order(person, PortraitSettings(prompt=PROMPT, seed=7, count=2, num_steps=2)),
+        Order(twice, PortraitSettings(prompt="glasses", negative_prompt="a hat", seed=3, num_steps=2)),
+    ]
+    calls: list[int] = []
+    run = drawing._Call.run
+    monkeypatch.setattr(drawing._Call, "run", lambda self, step: calls.append(len(self.rows)) or run(self, step))
+    together = drawn_together(studio, orders)
+    assert calls == [3]
+    assert [[portrait.seed for portrait in portraits] for portraits in together] == [[7, 8], [3]]
+    for order, portraits in zip(orders, together, strict=True):
+        alone = studio.draw(order.identity, order.settings)
+        assert max(far(a.image, b.image) for a, b in zip(portraits, alone, strict=True)) <= MAX_ROUNDING
+        assert [portrait.settings for portrait in portraits] == [portrait.settings for portrait in alone]
+    swapped = [Order(twice, orders[0].settings), Order(person, orders[1].settings)]
+    for a, b in zip(together, drawn_together(studio, swapped), strict=True):
+        assert far(a[0].image, b[0].image) > 0
+
+
+def test_orders_that_cannot_share_a_pass_are_refused(studio: Studio, person: Identity) -> None:
+    settings = PortraitSettings(prompt=PROMPT, num_steps=2)
+    other = settings.model_copy(update={"num_steps": 3})
+    with pytest.raises(ConfigError, match="num_steps is 2 in one order and 3 in another"):
+        studio.draw_together([Order(person, settings), Order(person, other)])
+    with pytest.raises(AdapterError, match="no person was given"):
+        studio.draw_together([Order(person, settings), Order(None, settings)])
 
 
 def test_progress_counts_the_steps_of_all_calls(

@@ -3,6 +3,7 @@
 LimnerError
 ├── InputError              what the user handed in cannot be used (exit code 2, HTTP 4xx)
 │   ├── ImageError          a picture cannot be read
+│   │   └── ImageTooLargeError
 │   ├── FaceError           a picture was read, its face cannot be used
 │   │   ├── NoFaceError
 │   │   ├── FaceTooSmallError
@@ -33,6 +34,10 @@ class InputError(LimnerError):
 
 class ImageError(InputError):
     """A picture cannot be read."""
+
+
+class ImageTooLargeError(ImageError):
+    """A picture has too many pixels."""
 
 
 class FaceError(InputError):

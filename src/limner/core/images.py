@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from limner.core.errors import ImageError
+from limner.core.errors import ImageError, ImageTooLargeError
 from limner.core.files import replacing
 
 MAX_PIXELS = 50_000_000
@@ -59,7 +59,8 @@ def read_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> np.ndarr
         RGB uint8 ``(height, width, 3)``.
 
     Raises:
-        ImageError: it is missing, unreadable, animated, too large, or smaller than 8 px.
+        ImageTooLargeError: it has too many pixels.
+        ImageError: it is missing, unreadable, animated, or smaller than 8 px.
     """
     name = _name(source)
     with _quiet():
@@ -134,7 +135,7 @@ def _open(stream: BinaryIO, name: str) -> Image.Image:
     try:
         return Image.open(stream, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} has far too many pixels; {_shrink(MAX_PIXELS)}") from error
+        raise ImageTooLargeError(f"{name} has far too many pixels; {_shrink(MAX_PIXELS)}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name} is not a picture that Limner can read; {REMEDY}") from error
     except Exception as error:  # decoders raise anything from struct.error to SyntaxError on mangled headers
@@ -161,7 +162,7 @@ def _decode(image: Image.Image, name: str, max_pixels: int) -> np.ndarray:
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
-        raise ImageError(f"{name} is {width} x {height} pixels; {_shrink(max_pixels)}")
+        raise ImageTooLargeError(f"{name} is {width} x {height} pixels; {_shrink(max_pixels)}")
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{name} is {width} x {height} pixels; at least {MIN_SIDE} on each side are needed")
 

@@ -1,0 +1,89 @@
+"""What a worker works with: open models, people, files; bounded, and closed by replacing."""
+
+import gc
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from limner.apps.service.blobs import IDENTITIES, Blobs
+from limner.apps.service.database import Database
+from limner.apps.service.errors import BrokenError, NotFoundError
+from limner.apps.service.settings import ModelSettings, ServiceSettings
+from limner.apps.service.tables import identities
+from limner.core.errors import CheckpointError, LimnerError
+
+if TYPE_CHECKING:
+    from limner.apps.studio import Studio
+    from limner.identity.identity import Identity
+
+_log = logging.getLogger(__name__)
+Opener = Callable[[ModelSettings], "Studio"]
+
+
+def open_studio(model: ModelSettings) -> "Studio":
+    """Open a model from the operator's folder.
+
+    Raises:
+        LimnerError: see :meth:`limner.apps.studio.Studio.open`.
+    """
+    from limner.apps.studio import Studio
+
+    return Studio.open(model.model, adapter=model.adapter, encoder=model.encoder, device=model.device)
+
+
+class Bench:
+    """The models and files of one worker.
+
+    Attributes:
+        blobs: where files lie.
+    """
+
+    def __init__(
+        self, database: Database, settings: ServiceSettings, blobs: Blobs, opener: Opener = open_studio
+    ) -> None:
+        self.blobs = blobs
+        self._database, self._settings, self._opener = database, settings, opener
+        self._studios: OrderedDict[str, Studio] = OrderedDict()
+
+    def studio(self, name: str) -> "Studio":
+        """The model that clients call ``name``; the one that was not used for longest makes room.
+
+        Raises:
+            BrokenError: it cannot be opened; why stands in the log only, since it names the operator's files.
+        """
+        if name not in self._studios:
+            while len(self._studios) >= self._settings.max_models:
+                self._studios.popitem(last=False)
+                gc.collect()
+            self._studios[name] = self._open(name)
+        self._studios.move_to_end(name)
+        return self._studios[name]
+
+    def person(self, identity_id: str) -> "Identity":
+        """Read an identity card.
+
+        Raises:
+            NotFoundError: it was deleted meanwhile.
+            BrokenError: the card is damaged.
+        """
+        from limner.identity.identity import Identity
+
+        with self._database.reading() as connection:
+            card = connection.scalar(sa.select(identities.c.card).where(identities.c.id == identity_id))
+        if card is None:
+            raise NotFoundError("the person of this job was deleted")
+        try:
+            return Identity.load(self.blobs.path(IDENTITIES, card))
+        except CheckpointError as error:
+            _log.error("the card of identity %s cannot be read: %s", identity_id, error)
+            raise BrokenError("the card of this person is damaged; create the identity again") from error
+
+    def _open(self, name: str) -> "Studio":
+        try:
+            return self._opener(self._settings.models[name])
+        except LimnerError as error:
+            _log.error("the model %s cannot be opened: %s", name, error)
+            raise BrokenError(f"the model {name} cannot be opened; the log of the service says why") from error

@@ -1,0 +1,114 @@
+"""A studio that draws at once, and services made of it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from limner.apps.service.bench import Bench
+from limner.apps.service.blobs import Blobs
+from limner.apps.service.database import Database
+from limner.apps.service.job import NewJob
+from limner.apps.service.settings import ServiceSettings, Times
+from limner.apps.service.worker import Worker
+from limner.apps.studio import Order, Portrait
+from limner.core.errors import NoFaceError
+from limner.core.images import read_image
+from limner.identity.features import FaceFeatures
+from limner.identity.identity import Identity
+
+SIDE = 16
+FAST = Times(latency_budget=0.02, poll=0.02, lease=2.0, job=20.0, stop=5.0, body=5.0, stream=5.0)
+
+
+def settings_in(folder: Path, **changes: Any) -> ServiceSettings:
+    """Everything fast, in one folder."""
+    return ServiceSettings(**{"data": folder, "times": FAST, "batch_pictures": 8, **changes})
+
+
+def some_person() -> Identity:
+    features = FaceFeatures("fake", torch.nn.functional.normalize(torch.ones(4), dim=0), 1.0, licence="fake")
+    return Identity({"fake": features}, torch.tensor([0.5]), torch.zeros(1, 3))
+
+
+def painted(prompt: str, seed: int) -> np.ndarray:
+    """What the fake draws: the seed and the prompt decide every pixel."""
+    rng = np.random.default_rng([seed, *prompt.encode()])
+    return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+class FakeStudio:
+    """Draws noise, remembers what was drawn together, and does what prompts tell it to go wrong with."""
+
+    def __init__(self, seconds_per_step: float = 0.0) -> None:
+        self.seconds_per_step = seconds_per_step
+        self.batches: list[list[str]] = []
+        self.steps = 0
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def identity(self, photos: list[bytes], *, face_index: Any = None) -> Identity:
+        means = [read_image(photo).mean() for photo in photos]
+        if min(means) < 1:
+            raise NoFaceError("photo 1: no face was found; give a photo of a face")
+        return some_person()
+
+    def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait]]:
+        self.batches.append([order.settings.prompt for order in orders])
+        steps = orders[0].settings.num_steps
+        for step in range(steps):
+            time.sleep(self.seconds_per_step)
+            self.go_on.wait(30)
+            self.steps += 1
+            progress(step + 1, steps)
+        if any(order.settings.prompt == "explode" for order in orders):
+            raise RuntimeError("a secret of the inside")
+        if any(order.settings.prompt == "refuse" for order in orders):
+            raise NoFaceError("this cannot be drawn; ask for something else")
+        return [
+            [Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings) for seed in order.seeds]
+            for order in orders
+        ]
+
+
+def some_job(owner: str = "local", prompt: str = "a person", **changes: Any) -> NewJob:
+    """A portrait without a person, as the API hands it in."""
+    request = {"kind": "portrait", "prompt": prompt, "adapter_scale": 0.0, "num_steps": 2, "count": 1, "seed": 0}
+    rows = changes.get("rows", 1)
+    full = {"negative_prompt": "", "guidance_scale": None, "height": None, "width": None}
+    values = {"model": "miniature", "group": "g", "rows": rows, "cost": float(rows)}
+    return NewJob(owner, "portrait", request={**request, **full, "count": rows}, **{**values, **changes})
+
+
+def make_worker(database: Database, settings: ServiceSettings, studio: Any) -> Worker:
+    blobs = Blobs(settings.data)
+    return Worker(database, blobs, Bench(database, settings, blobs, lambda _: studio), settings)
+
+
+@contextmanager
+def working(database: Database, settings: ServiceSettings, studio: Any) -> Iterator[Worker]:
+    """A worker in a thread for the length of a block."""
+    worker = make_worker(database, settings, studio)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def wait_for(condition: Any, seconds: float = 30.0) -> Any:
+    """What ``condition`` gives as soon as that is true."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"it did not come true within {seconds} s")
