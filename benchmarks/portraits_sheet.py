@@ -14,12 +14,13 @@ import numpy as np
 import typer
 from PIL import Image
 
-from limner.apps.contact_sheet import Tile, contact_sheet
+from limner.apps.contact_sheet import Tile
+from limner.apps.portrait_files import write_sheet
 from limner.apps.studio import Studio
-from limner.core.images import write_png
 from limner.data.shard_index import ShardIndex
 from limner.evaluation.people import people_of
 from limner.evaluation.protocol import Person, protocol_named
+from limner.trust.making import Making
 
 SEED = 7
 
@@ -34,13 +35,13 @@ def main(
     studio = Studio.open(model, device="cpu")
     chosen = people_of(ShardIndex(shards), protocol_named("quick", people=people))
     assert all(person.generated for person in chosen)
-    tiles = [tile for person in chosen for tile in _row(studio, person)]
+    rows = [_row(studio, person) for person in chosen]
+    tiles = [tile for row, _ in rows for tile in row]
     title = f"limner portrait, people who do not exist and whom no training saw; 25 steps, scale 0.8, seed {SEED}"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_png(output, contact_sheet([], tiles, title=title))
+    write_sheet(output, tiles, rows[0][1].model_copy(update={"kind": "composite"}), title=title)
 
 
-def _row(studio: Studio, person: Person) -> list[Tile]:
+def _row(studio: Studio, person: Person) -> tuple[list[Tile], Making]:
     identity = studio.identity(person.photos[0])
     who = f"a photo of a {person.gender or 'person'}"
     drawing = f"a pencil drawing of a {person.gender or 'person'}"
@@ -52,7 +53,8 @@ def _row(studio: Studio, person: Person) -> list[Tile]:
     pictures = [Tile(portraits[0].image, caption) for caption, portraits in drawn]
     side = pictures[0].image.shape[0]
     given, other = (_small(photo, side) for photo in person.photos[:2])
-    return [Tile(given, "the photo that is given"), Tile(other, "another photo of the person"), *pictures]
+    photos = [Tile(given, "the photo that is given"), Tile(other, "another photo of the person")]
+    return [*photos, *pictures], drawn[-1][1][0].making
 
 
 def _small(photo: np.ndarray, side: int) -> np.ndarray:
