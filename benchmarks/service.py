@@ -68,8 +68,9 @@ def save_model(folder: Path) -> None:
 
 def draw_raw(model: str, steps: int, seconds: float) -> float:
     """Pictures per second of full batches of different people, prompts and seeds."""
+    from limner.apps.portraits import Order
     from limner.apps.settings import PortraitSettings
-    from limner.apps.studio import Order, Studio
+    from limner.apps.studio import Studio
     from limner.core.assets import asset_path
 
     studio = Studio.open(model)

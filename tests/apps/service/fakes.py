@@ -10,20 +10,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from limner.apps.portraits import Order, Portrait
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import Blobs
 from limner.apps.service.database import Database
 from limner.apps.service.job import NewJob
 from limner.apps.service.settings import ServiceSettings, Times
 from limner.apps.service.worker import Worker
-from limner.apps.studio import Order, Portrait
 from limner.core.errors import NoFaceError
 from limner.core.images import read_image
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
+from limner.trust.making import Making
 
 SIDE = 16
 FAST = Times(latency_budget=0.02, poll=0.02, lease=2.0, job=20.0, stop=5.0, body=5.0, stream=5.0)
+
+MAKING = Making(kind="created", model="a fake")
 
 
 def settings_in(folder: Path, **changes: Any) -> ServiceSettings:
@@ -71,7 +74,7 @@ class FakeStudio:
         if any(order.settings.prompt == "refuse" for order in orders):
             raise NoFaceError("this cannot be drawn; ask for something else")
         return [
-            [Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings) for seed in order.seeds]
+            [Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings, MAKING) for seed in order.seeds]
             for order in orders
         ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,8 @@ from limner.apps.service.job_kinds import Outcome, Plan, Step
 from limner.apps.service.people import KIND as NAME
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import identities
-from limner.core.errors import FaceError, ImageError
+from limner.core.consent import Consent
+from limner.core.errors import FaceError, ImageError, RefusedError
 
 
 class IdentityKind:
@@ -38,11 +40,13 @@ def _learn(job: Job, bench: Bench) -> Outcome:
     files = [bench.blobs.path(UPLOADS, photo).read_bytes() for photo in photos]
     try:
         person = bench.studio(job.model).identity(files, face_index=job.request["face_index"])
-    except (FaceError, ImageError) as error:
+    except (FaceError, ImageError, RefusedError) as error:
         return Outcome(problem=error)
     # A name of its own for every attempt: one that comes too late must not touch the card of the one that counted.
     card = new_id()
-    person = replace(person, **job.request["card"])
+    words = job.request["card"]
+    agreed = Consent(purpose=words["consent"], given=date.today()) if words["consent"] else None
+    person = replace(person, consent=agreed, origin=words["origin"], licence=words["licence"])
     person.save(bench.blobs.path(IDENTITIES, card))
 
     def record(connection: sa.Connection) -> None:

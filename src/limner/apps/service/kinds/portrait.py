@@ -14,7 +14,6 @@ from limner.apps.service.database import count
 from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
-from limner.apps.service.picture_writing import write_picture
 from limner.apps.service.requests import Id, Request, Words
 from limner.apps.service.settings import ModelName, ServiceSettings
 from limner.apps.service.tables import pictures
@@ -22,7 +21,7 @@ from limner.apps.settings import PortraitSettings
 from limner.core.errors import LimnerError
 
 if TYPE_CHECKING:
-    from limner.apps.studio import Order, Portrait
+    from limner.apps.portraits import Order, Portrait
 
 NAME = "portrait"
 MODEL_SIDE = 512
@@ -78,12 +77,12 @@ class PortraitKind:
     def work(self, jobs: Sequence[Job], bench: Bench, step: Step) -> list[Outcome]:
         studio = bench.studio(jobs[0].model)
         orders = [_order(job, bench) for job in jobs]
-        drawn = iter(
-            studio.draw_together([order for order in orders if not isinstance(order, LimnerError)], progress=step)
-        )
+        wanted = [order for order in orders if not isinstance(order, LimnerError)]
+        drawn = iter(studio.draw_together(wanted, progress=step) if wanted else ())
+        told = [order if isinstance(order, LimnerError) else next(drawn) for order in orders]
         return [
-            Outcome(problem=order) if isinstance(order, LimnerError) else _keep(job, next(drawn), bench)
-            for job, order in zip(jobs, orders, strict=True)
+            Outcome(problem=one) if isinstance(one, LimnerError) else _keep(job, one, bench)
+            for job, one in zip(jobs, told, strict=True)
         ]
 
 
@@ -108,7 +107,7 @@ def _require_limits(wanted: PortraitSettings, pixels: int, model: str, settings:
 
 
 def _order(job: Job, bench: Bench) -> "Order | LimnerError":
-    from limner.apps.studio import Order
+    from limner.apps.portraits import Order
 
     try:
         person = None if job.identity_id is None else bench.person(job.identity_id)
@@ -123,7 +122,7 @@ def _keep(job: Job, portraits: "Sequence[Portrait]", bench: Bench) -> Outcome:
     for position, portrait in enumerate(portraits):
         picture_id = new_id()
         path = bench.blobs.path(PICTURES, picture_id)
-        write_picture(path, portrait.image, about={"seed": str(portrait.seed), "model": job.model})
+        portrait.save(path)
         height, width = portrait.image.shape[:2]
         rows.append(
             {
