@@ -48,7 +48,8 @@ def person(studio: Studio) -> Identity:
 
 
 @pytest.fixture
-def without_watermark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_watermark(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written pixels are those that were drawn."""
-    (tmp_path / "trust.toml").write_text("watermark = false\n")
-    monkeypatch.setenv("LIMNER_TRUST_SETTINGS", str(tmp_path / "trust.toml"))
+    settings = tmp_path_factory.mktemp("trust") / "trust.toml"
+    settings.write_text("watermark = false\n")
+    monkeypatch.setenv("LIMNER_TRUST_SETTINGS", str(settings))

@@ -24,6 +24,11 @@ def _postgres_program(name: str) -> str | None:
     return shutil.which(name) or (str(found[-1]) if found else None)
 
 
+@pytest.fixture(autouse=True)
+def drawn_pixels(without_watermark: None) -> None:
+    """Pictures come out as they were drawn; that they are marked is asked once, by ``test_api.py``."""
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a PostgreSQL server of our own that listens on a socket in a folder only."""

@@ -17,6 +17,7 @@ from limner.apps.service.keys import Scope
 from limner.apps.service.settings import Limits, ModelSettings
 from limner.core.assets import asset_path
 from limner.core.images import read_image
+from limner.trust.checking import check_picture
 from tests.apps.service.fakes import FakeStudio, painted, settings_in, wait_for, working
 
 PORTRAIT = {"kind": "portrait", "prompt": "a person", "adapter_scale": 0, "num_steps": 2}
@@ -264,7 +265,14 @@ def test_a_real_model_draws_different_people_in_one_pass(tmp_path: Path, miniatu
         # Two people learnt one by one, then both drawn together.
         assert "limner_batches_total 3.0" in numbers
         picture = ended[1]["pictures"][0]
-        image = read_image(client.get(f"/v1/jobs/{made[1]}/pictures/{picture['id']}").content)
+        content = client.get(f"/v1/jobs/{made[1]}/pictures/{picture['id']}").content
+        (tmp_path / "picture.png").write_bytes(content)
+        verdict = check_picture(tmp_path / "picture.png")
+        assert (verdict.status, verdict.manifest and verdict.manifest.source_type) == (
+            "marked",
+            "trainedAlgorithmicMedia",
+        )
+        image = read_image(content)
         person = studio.identity(asset_path("example/person.jpg"))
         [alone] = studio.portrait(person, "number 1", seed=1, num_steps=2)
         assert np.abs(image.astype(int) - alone.image.astype(int)).max() <= 1
