@@ -91,6 +91,13 @@ def test_sent_twice_drawn_once(client: TestClient) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
 
 
+def test_what_is_not_understood_is_not_passed_over(client: TestClient) -> None:
+    for path in ("/v1/jobs?stat=done", "/v1/identities?page=2", "/v1/jobs?limit=0", "/v1/jobs?after=x"):
+        assert client.get(path).status_code == 422, path
+    for key in ("", "a b", "a" * 65):
+        assert client.post("/v1/jobs", json=PORTRAIT, headers={"Idempotency-Key": key}).status_code == 422
+
+
 def test_cancel_and_retry(client: TestClient) -> None:
     job = client.post("/v1/jobs", json=PORTRAIT).json()["id"]
     assert client.post(f"/v1/jobs/{job}/retry").status_code == 409

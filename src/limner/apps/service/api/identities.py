@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 
 from limner.apps.service.api.desk import Reader, Registrar, TheDesk
 from limner.apps.service.api.problems import told
-from limner.apps.service.api.schemas import IdentityList, IdentityRequest, IdentityView
+from limner.apps.service.api.schemas import IdentityList, IdentityRequest, IdentityView, Page
 from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.people import Wish
 from limner.apps.service.requests import Id
@@ -35,14 +35,10 @@ def create(desk: TheDesk, owner: Registrar, request: IdentityRequest) -> Identit
 
 
 @router.get("", operation_id="list_identities", responses=told(404))
-def list_all(
-    desk: TheDesk,
-    owner: Reader,
-    after: Annotated[Id | None, Query(description="The last one of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> IdentityList:
+def list_all(desk: TheDesk, owner: Reader, page: Annotated[Page, Query()]) -> IdentityList:
     """People, the newest first."""
-    return IdentityList(identities=[IdentityView.of(one) for one in desk.people.list(owner, after=after, limit=limit)])
+    found = desk.people.list(owner, after=page.after, limit=page.limit)
+    return IdentityList(identities=[IdentityView.of(one) for one in found])
 
 
 @router.get("/{identity}", operation_id="get_identity", responses=told(404))

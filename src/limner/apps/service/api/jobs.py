@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 
 from limner.apps.service.api.desk import Drawer, Reader, TheDesk
 from limner.apps.service.api.problems import told, told_in_json
-from limner.apps.service.api.schemas import JobList, JobView
+from limner.apps.service.api.schemas import JobList, JobPage, JobView
 from limner.apps.service.blobs import PICTURES
 from limner.apps.service.errors import NotFoundError
-from limner.apps.service.job import ENDED, NewJob, State
+from limner.apps.service.job import ENDED, NewJob
 from limner.apps.service.job_kinds import job_kinds
 from limner.apps.service.requests import Id
 
@@ -72,15 +72,9 @@ def create(
 
 
 @router.get("", operation_id="list_jobs", responses=told(404))
-def list_all(
-    desk: TheDesk,
-    owner: Reader,
-    state: State | None = None,
-    after: Annotated[Id | None, Query(description="The last one of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> JobList:
+def list_all(desk: TheDesk, owner: Reader, page: Annotated[JobPage, Query()]) -> JobList:
     """Jobs, the newest first; their pictures are told by the job itself."""
-    found = desk.jobs.list(owner, state=state, after=after, limit=limit)
+    found = desk.jobs.list(owner, state=page.state, after=page.after, limit=page.limit)
     return JobList(jobs=[JobView.of(job, []) for job in found])
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from limner.apps.service.job import Job, Picture, State
 from limner.apps.service.people import Person
@@ -55,6 +55,21 @@ class JobList(BaseModel):
     """Jobs from the newest to the oldest."""
 
     jobs: list[JobView]
+
+
+class Page(BaseModel):
+    """Which part of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Annotated[Id | None, Field(description="The last one of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class JobPage(Page):
+    """Which jobs."""
+
+    state: State | None = None
 
 
 class IdentityRequest(Request):
