@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from limner.apps import bases, portrait_job
+from limner.apps.contact_sheet import PAPER
 from limner.core.assets import asset_path
 from limner.core.images import read_image, write_png
 from limner.identity.identity import Identity
+from limner.trust.checking import check_picture
 from tests.apps.conftest import Exits
 from tests.apps.tiny_models import tiny_fact
 from tests.contracts.backbones import sd15
@@ -232,3 +234,12 @@ def test_the_reference_on_the_sheet_is_the_chosen_face() -> None:
     assert list(faces.index_of_each()) == [1, 1]
     assert list(portrait_job.Faces((Path("a"), Path("b")), None, None).index_of_each()) == [None, None]
     assert list(portrait_job.Faces((Path("a"), Path("b")), None, (2, 0)).index_of_each()) == [2, 0]
+
+
+def test_the_paper_of_the_contact_sheet_is_plain_and_the_sheet_is_marked(run: Exits) -> None:
+    assert run("--face", str(EXAMPLE), PROMPT, "--count", "2", "-o", "out")[0] == 0
+    sheet = read_image("out/contact-sheet.png")
+    assert (sheet[:, :6] == PAPER).all()
+    verdict = check_picture("out/contact-sheet.png")
+    assert verdict.status == "marked"
+    assert verdict.watermark is not None

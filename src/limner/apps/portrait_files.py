@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from limner.apps.contact_sheet import Tile, contact_sheet
+from limner.apps.contact_sheet import PAPER, Tile, contact_sheet
 from limner.core.errors import InputError, LicenceError
 from limner.core.licences import licence_of, refusal
 from limner.trust.making import Making
@@ -60,9 +60,10 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
 def write_sheet(
     path: Path, tiles: Sequence[Tile], making: Making, *, references: Sequence[Tile] = (), title: str = ""
 ) -> None:
-    """Write a contact sheet of pictures that were made like this one."""
+    """Write a contact sheet of pictures that were made like this one; the paper between them stays plain."""
     joined = making.model_copy(update={"kind": "composite" if references else making.kind})
-    save_picture(path, contact_sheet(references, tiles, title=title), joined)
+    sheet = contact_sheet(references, tiles, title=title)
+    save_picture(path, sheet, joined, region=(sheet != PAPER).any(axis=2))
 
 
 def describe(

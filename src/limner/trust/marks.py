@@ -14,7 +14,10 @@ from limner.trust.keys import signing_keys
 from limner.trust.making import Making, Source
 from limner.trust.provenance import sign
 from limner.trust.settings import TrustSettings
-from limner.trust.watermark import PAYLOAD_BITS, watermarks
+from limner.trust.watermark import PAYLOAD_BITS, Watermark, watermarks
+
+REGION_ROUNDS = 6
+"""How often a watermark is put into a part of a picture before that is given up."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,9 @@ def mark_picture(
     settings = TrustSettings.current()
     number = picture_number(image, making)
     watermark = watermarks()[0] if settings.watermark else None
-    pixels = image if watermark is None else watermark.embed(image, number)
-    if watermark is not None and region is not None:
-        pixels = np.where(region[..., None], pixels, image)
-        if watermark.read(pixels) != number:
-            watermark, pixels = None, image
+    pixels = None if watermark is None else _embedded(watermark, image, number, region)
+    if pixels is None:
+        watermark, pixels = None, image
     data = encode_png(pixels, text={"Software": f"Limner {version('limner')}"})
     if settings.manifest:
         promised = None if watermark is None else (watermark.name, number)
@@ -89,3 +90,16 @@ def picture_number(image: np.ndarray, making: Making) -> int:
     digest = hashlib.sha256(making.model_dump_json().encode())
     digest.update(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes())
     return int.from_bytes(digest.digest()[: PAYLOAD_BITS // 8], "big")
+
+
+def _embedded(watermark: Watermark, image: np.ndarray, number: int, region: np.ndarray | None) -> np.ndarray | None:
+    """The picture with the number in it, None if the region cannot hold it."""
+    if region is None:
+        return watermark.embed(image, number)
+    pixels = image
+    for _ in range(REGION_ROUNDS):
+        # What the cut takes away the next round tries to put in elsewhere.
+        pixels = np.where(region[..., None], watermark.embed(pixels, number), image)
+        if watermark.read(pixels) == number:
+            return pixels
+    return None
