@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from limner.apps import bases, portrait_job
 from limner.apps.contact_sheet import PAPER
@@ -236,10 +237,18 @@ def test_the_reference_on_the_sheet_is_the_chosen_face() -> None:
     assert list(portrait_job.Faces((Path("a"), Path("b")), None, (2, 0)).index_of_each()) == [2, 0]
 
 
-def test_the_paper_of_the_contact_sheet_is_plain_and_the_sheet_is_marked(run: Exits) -> None:
-    assert run("--face", str(EXAMPLE), PROMPT, "--count", "2", "-o", "out")[0] == 0
+def test_the_contact_sheet_shows_the_marked_pictures_on_plain_paper(run: Exits) -> None:
+    assert run("--face", str(EXAMPLE), PROMPT, "--count", "1", "-o", "out")[0] == 0
     sheet = read_image("out/contact-sheet.png")
     assert (sheet[:, :6] == PAPER).all()
     verdict = check_picture("out/contact-sheet.png")
-    assert verdict.status == "marked"
-    assert verdict.watermark is not None
+    assert (verdict.status, verdict.watermark) == ("marked", None)
+    assert verdict.manifest is not None
+    assert verdict.manifest.source_type == "compositeWithTrainedAlgorithmicMedia"
+    picture = Image.fromarray(read_image("out/portrait-0.png")).resize((128, 128), Image.Resampling.LANCZOS)
+    size = picture.size[0]
+    places = [
+        (x, y) for x in range(sheet.shape[1] - size + 1) for y in (34, 12) if (sheet[y, x : x + 8] != PAPER).any()
+    ]
+    shown = np.asarray(picture)
+    assert any(np.array_equal(sheet[y : y + size, x : x + size], shown) for x, y in places)

@@ -44,6 +44,7 @@ def run_job(job: GroupJob, folder: Path) -> Results:
     from limner.apps.contact_sheet import Tile
     from limner.apps.groups import draw_group
     from limner.apps.portrait_files import SHEET, circumstances, staged, write_record, write_sheet
+    from limner.core.images import read_image
 
     with Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
@@ -58,7 +59,10 @@ def run_job(job: GroupJob, folder: Path) -> Results:
         names = [f"group-{portrait.seed}.png" for portrait in portraits]
         for name, portrait in zip(names, portraits, strict=True):
             portrait.save(hidden / name)
-        tiles = [Tile(portrait.image, f"seed {portrait.seed}") for portrait in portraits]
+        tiles = [
+            Tile(read_image(hidden / name), f"seed {portrait.seed}")
+            for name, portrait in zip(names, portraits, strict=True)
+        ]
         write_sheet(hidden / SHEET, tiles, portraits[0].making, title=settings.prompt)
         record = {
             "settings": settings.model_dump(mode="json"),

@@ -11,8 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from limner.apps.contact_sheet import PAPER, Tile, contact_sheet
+import numpy as np
+
+from limner.apps.contact_sheet import Tile, contact_sheet
 from limner.core.errors import InputError, LicenceError
+from limner.core.images import read_image
 from limner.core.licences import licence_of, refusal
 from limner.trust.making import Making
 from limner.trust.marks import save_picture
@@ -52,7 +55,9 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
     names = [f"portrait-{portrait.seed}.png" for portrait in portraits]
     for name, portrait in zip(names, portraits, strict=True):
         portrait.save(folder / name)
-    tiles = [Tile(portrait.image, _caption(portrait)) for portrait in portraits]
+    tiles = [
+        Tile(read_image(folder / name), _caption(portrait)) for name, portrait in zip(names, portraits, strict=True)
+    ]
     write_sheet(folder / SHEET, tiles, portraits[0].making, references=references, title=portraits[0].settings.prompt)
     return names
 
@@ -60,10 +65,14 @@ def write_portraits(folder: Path, portraits: "Sequence[Portrait]", references: S
 def write_sheet(
     path: Path, tiles: Sequence[Tile], making: Making, *, references: Sequence[Tile] = (), title: str = ""
 ) -> None:
-    """Write a contact sheet of pictures that were made like this one; the paper between them stays plain."""
+    """Write a contact sheet of pictures that were made like this one.
+
+    The tiles show the pictures as they were saved, so each brings its own watermark; the sheet gets none, since on its
+    plain paper it would show.
+    """
     joined = making.model_copy(update={"kind": "composite" if references else making.kind})
     sheet = contact_sheet(references, tiles, title=title)
-    save_picture(path, sheet, joined, region=(sheet != PAPER).any(axis=2))
+    save_picture(path, sheet, joined, region=np.zeros(sheet.shape[:2], bool))
 
 
 def describe(

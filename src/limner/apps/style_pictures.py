@@ -37,6 +37,7 @@ def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
     """
     from limner.apps.contact_sheet import Tile
     from limner.apps.portrait_files import SHEET, staged, write_sheet
+    from limner.core.images import read_image
 
     with Clock() as clock, staged(output) as hidden:
         with clock.stage("opening the model"):
@@ -56,7 +57,7 @@ def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
                 )
                 [portrait] = studio.draw(person, settings)
                 portrait.save(hidden / f"{one.name}.png")
-                tiles.append(Tile(portrait.image, one.style.title))
+                tiles.append(Tile(read_image(hidden / f"{one.name}.png"), one.style.title))
                 makings.append(portrait.making)
                 clock.step(number + 1, len(drawable))
         write_sheet(hidden / SHEET, tiles, makings[0], title=job.prompt)
