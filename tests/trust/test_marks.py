@@ -73,3 +73,15 @@ def test_the_log_holds_no_picture(face: np.ndarray) -> None:
     mark_picture(face, MAKING)
     assert all(len(line) < 600 for line in audit_path().read_text().splitlines())
     assert set(json.loads(audit_path().read_text())) == {"when", "event", "number", "kind", "model", "off", "before"}
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.3, False), (1.0, True)])
+def test_a_region_where_the_watermark_would_show_gets_none(share: float, held: bool) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(60, 190, (8, 8, 3), np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+    region = np.zeros(image.shape[:2], bool)
+    region[: round(share * len(region))] = True
+    marked = mark_picture(image, Making(kind="composite", model="m"), region=region)
+    pixels = read_image(marked.data)
+    assert np.array_equal(pixels[~region], image[~region])
+    assert (pixels != image).any() == held
