@@ -276,3 +276,12 @@ def test_references_are_encoded_in_chunks() -> None:
     tokens = encode_references(encoder, references, chunk=4)
     assert (tokens.shape, tokens.dtype, tokens.requires_grad) == ((10, 3, 5), torch.float16, False)
     torch.testing.assert_close(tokens, ((references.float() / 127.5 - 1) * 2).half().flatten(2)[:, :, :5])
+
+
+def test_the_shift_makes_rows_noisier() -> None:
+    plain, shifted = (
+        task_of(batch=8, timestep_shift=shift).draw(0, torch.Generator().manual_seed(0))["timesteps"]
+        for shift in (1.0, 3.0)
+    )
+    u = plain.float() / 1000
+    torch.testing.assert_close(shifted.float(), 3000 * u / (1 + 2 * u), atol=3.0, rtol=0)

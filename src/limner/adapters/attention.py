@@ -74,7 +74,9 @@ class GatedLinearUnit(nn.Module):
         self.proj = nn.Linear(channels, 2 * inner)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        value, gate = self.proj(hidden).chunk(2, dim=-1)
+        # Two products of half the width: to split one would have the backward pass copy both halves together again.
+        weights, biases = self.proj.weight.chunk(2), self.proj.bias.chunk(2)
+        value, gate = (F.linear(hidden, *half) for half in zip(weights, biases, strict=True))
         return value * F.gelu(gate)
 
 

@@ -1,6 +1,6 @@
 """The choices in FACT's training; ``fact.md`` 2 says which of them are published."""
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from limner.core.config import Config
 from limner.losses.denoising import WeightName
@@ -17,6 +17,7 @@ class FactObjective(Config):
         pairing: where the face of a shuffled row comes from: "cross" for another photo of the person, "shuffle" for
             another row of the batch, "same" for no shuffle at all.
         loss_weight: how much samples count by their noise: uniform, min-snr or floored-min-snr.
+        timestep_shift: above 1 more rows are noisy, where a face's features are decided; 1 for every step alike.
         fair: which increment FAIR counts.
         fair_when_dropped: without a face the whole increment is penalised, instead of what lies outside the target's.
         masked_loss_probability: of a row whose denoising error counts within the target's face only.
@@ -32,6 +33,7 @@ class FactObjective(Config):
     pictures_per_person: PositiveInt = 1
     pairing: str = "cross"
     loss_weight: WeightName = "uniform"
+    timestep_shift: PositiveFloat = 1.0
     fair: FairReading = "whole"
     fair_when_dropped: bool = False
     masked_loss_probability: float = Field(default=0.0, ge=0, le=1)

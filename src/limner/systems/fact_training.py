@@ -89,7 +89,12 @@ class FactTraining:
             "keep_face": keep_face,
             "keep_text": keep_text,
             "masked": torch.rand(rows, generator=rng) < objective.masked_loss_probability,
-            "timesteps": draw_timesteps(rows, rng, self.backbone.noise_schedule.config.num_train_timesteps),
+            "timesteps": draw_timesteps(
+                rows,
+                rng,
+                self.backbone.noise_schedule.config.num_train_timesteps,
+                shift=objective.timestep_shift,
+            ),
             "noise_seed": draw_seeds(rows, rng),
             "text_seed": draw_seeds(rows, rng),
         }
