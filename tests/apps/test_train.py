@@ -2,6 +2,8 @@
 
 import contextlib
 import shlex
+import shutil
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from limner.apps.cli import main
 from limner.apps.studio import Studio
 from limner.data.record import write_shard
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
+from limner.diffusion.miniature import Miniature
 from tests.data.examples import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +97,21 @@ def test_a_longer_run_goes_on(model: Path, workshop: Path, capsys: pytest.Captur
     after = (model.parent / "base" / "log.csv").read_text().splitlines()
     assert after[: len(before)] == before
     assert len(after) == len(before) + 1
+
+
+def test_a_run_begins_with_the_weights_of_another(model: Path, workshop: Path, tmp_path: Path) -> None:
+    shutil.copytree(model.parent / "encoded", tmp_path / "encoded")
+    shutil.copytree(model / "vae", tmp_path / "model" / "vae")
+    changes = [f"start={model}", "model.pooled_text=true", "training.learning_rate=1e-12"]
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path), "--threads", "1"]
+    assert run(str(TINY / "miniature-base.toml"), *arguments, *chain.from_iterable(("--set", c) for c in changes)) == 0
+    before, after = Miniature.load(model).unet, Miniature.load(tmp_path / "model").unet
+    assert not hasattr(before, "add_embedding")
+    own = before.state_dict()
+    for name, values in after.state_dict().items():
+        if name in own:
+            torch.testing.assert_close(values, own[name], atol=1e-6, rtol=1e-5)
+    assert after.state_dict()["add_embedding.norm2.weight"].abs().max() < 1e-6
 
 
 def test_the_base_asks_for_an_autoencoder(workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,21 @@
 """The parts make stock pipelines, and what was saved comes back."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
+from torch import nn
 
 from limner.core.checkpoint import Header, load_checkpoint, read_header, save_checkpoint
 from limner.core.errors import CheckpointError, InputError
-from limner.diffusion.miniature import Miniature, load_autoencoder, save_autoencoder
+from limner.diffusion.miniature import Miniature, begin_with, build_unet, load_autoencoder, save_autoencoder
 from tests.apps.tiny_models import tiny_miniature
 
 
@@ -149,3 +153,40 @@ def test_a_folder_that_cannot_be_written_is_told(miniature: Miniature, tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot write"):
         miniature.save(tmp_path / "file")
+
+
+def test_the_sentence_as_a_whole_reaches_the_denoiser(miniature: Miniature) -> None:
+    unet = build_unet(replace(miniature.config, pooled_text=True)).eval()
+    for block in unet.modules():
+        if isinstance(block, BasicTransformerBlock):
+            assert isinstance(block.attn2, Attention)
+            nn.init.zeros_(block.attn2.to_out[0].weight)  # the words one by one say nothing
+    noisy, text = torch.randn(1, 32, 2, 2), torch.randn(2, 1, 4, miniature.config.text_width)
+    with torch.no_grad():
+        one, other = (unet(noisy, torch.tensor([500]), states).sample for states in text)
+    assert (one - other).abs().max() > 1e-3
+
+
+def test_a_sentence_path_starts_silent_and_learns(miniature: Miniature) -> None:
+    config = replace(miniature.config, pooled_text=True)
+    unet = build_unet(config)
+    begin_with(unet, miniature.text_encoder, miniature)
+    noisy, text = torch.randn(1, 32, 2, 2), torch.randn(1, 4, config.text_width)
+    answers = [model(noisy, torch.tensor([500]), text).sample for model in (unet, miniature.unet)]
+    assert torch.equal(*answers)
+    answers[0].square().mean().backward()
+    gradient = unet.get_parameter("add_embedding.norm2.weight").grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
+
+
+def test_weights_of_another_size_are_refused(miniature: Miniature) -> None:
+    unet = build_unet(replace(miniature.config, channels=(64, 64)))
+    with pytest.raises(CheckpointError, match="other sizes"):
+        begin_with(unet, miniature.text_encoder, miniature)
+
+
+def test_a_sentence_path_is_not_thrown_away(miniature: Miniature) -> None:
+    spoken = replace(miniature, unet=build_unet(replace(miniature.config, pooled_text=True)))
+    with pytest.raises(CheckpointError, match=r"built otherwise: add_embedding\."):
+        begin_with(build_unet(miniature.config), miniature.text_encoder, spoken)

@@ -45,7 +45,7 @@ def test_a_step_follows_from_its_generator() -> None:
 
 def test_the_aim_is_velocity_weighted_by_min_snr(monkeypatch: pytest.MonkeyPatch) -> None:
     timesteps = torch.tensor([0, 300, 700, 999])
-    monkeypatch.setattr(miniature_base, "draw_timesteps", lambda batch, rng: timesteps)
+    monkeypatch.setattr(miniature_base, "draw_timesteps", lambda batch, rng, shift: timesteps)
     task = base()
     batch = task.collate(task.draw(0, torch.Generator().manual_seed(0)))
     velocity = task.schedule.get_velocity(batch["latents"], batch["noise"], timesteps)  # pyright: ignore[reportArgumentType]

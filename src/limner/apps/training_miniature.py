@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
@@ -26,7 +26,14 @@ from limner.data.record import read_shards
 from limner.data.variants import NUM_NAMED
 from limner.diffusion.autoencoder import TinyFaceAutoencoder, read_taef2
 from limner.diffusion.backbone import StableDiffusionBackbone
-from limner.diffusion.miniature import Miniature, MiniatureConfig, build_unet, load_autoencoder, save_autoencoder
+from limner.diffusion.miniature import (
+    Miniature,
+    MiniatureConfig,
+    begin_with,
+    build_unet,
+    load_autoencoder,
+    save_autoencoder,
+)
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.faces.alignment import align
 from limner.identity.encoder import load_encoder, save_encoder
@@ -63,11 +70,18 @@ class EncoderRecipe(Config):
 
 
 class BaseRecipe(Config):
-    """Train denoiser and text encoder from scratch."""
+    """Train denoiser and text encoder.
+
+    Attributes:
+        start: folder of a miniature whose weights and tokenizer the run begins with; None for fresh ones.
+        timestep_shift: above 1 more rows are noisy, where a picture is laid out; 1 for every step alike.
+    """
 
     system: Literal["miniature-base"]
     batch: PositiveInt
     loss_weight: WeightName
+    timestep_shift: PositiveFloat = 1.0
+    start: Path | None = None
     model: MiniatureConfig
     training: LoopSettings
 
@@ -126,12 +140,17 @@ def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: 
     """Writes ``model/`` but for encoder and adapter."""
     with main_process_first():
         faces, autoencoder = _encoded_faces(recipe.model, shards, folder, taef2, report)
-        tokenizer = _tokenizer(recipe, faces, folder / "base" / "tokenizer")
+        start = None if recipe.start is None else Miniature.load(recipe.start)
+        tokenizer = start.tokenizer if start else _tokenizer(recipe, faces, folder / "base" / "tokenizer")
     torch.manual_seed(recipe.training.seed)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if start:
+        begin_with(unet, text_encoder, start)
     miniature = Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer)
-    task = MiniatureBase(miniature, faces, batch=recipe.batch, weight=recipe.loss_weight)
+    task = MiniatureBase(
+        miniature, faces, batch=recipe.batch, weight=recipe.loss_weight, timestep_shift=recipe.timestep_shift
+    )
     run = run_through("base", folder, task, recipe.training, report)
     if run.writes:
         miniature.save(folder / "model")

@@ -31,7 +31,11 @@ LATENT_FACTOR = 8
 
 @dataclass(frozen=True)
 class MiniatureConfig:
-    """Sizes: picture side in pixels, UNet widths per level, width of the text states."""
+    """Sizes: picture side in pixels, UNet widths per level, width of the text states.
+
+    ``pooled_text`` adds the sentence as a whole to the timestep's embedding, beside the attention to its words
+    (arXiv:2205.11487): small denoisers learn what attention must find in the words late, or never.
+    """
 
     pixels: int = 128
     channels: tuple[int, ...] = (128, 256)
@@ -40,6 +44,7 @@ class MiniatureConfig:
     text_depth: int = 3
     vocabulary: int = 1024
     max_tokens: int = 48
+    pooled_text: bool = False
 
 
 def build_unet(config: MiniatureConfig) -> UNet2DConditionModel:
@@ -58,6 +63,8 @@ def build_unet(config: MiniatureConfig) -> UNet2DConditionModel:
         # diffusers reads this argument as the number of heads.
         attention_head_dim=heads,  # pyright: ignore[reportArgumentType]
         norm_num_groups=16,
+        addition_embed_type="text" if config.pooled_text else None,
+        addition_embed_type_num_heads=max(config.text_width // 64, 1),
     )
 
 
@@ -119,6 +126,23 @@ class Miniature:
             text_encoder = build_text_encoder(tokenizer, width=config.text_width, depth=config.text_depth)
         load_into(text_encoder, tensors, text_path)
         return cls(config, unet.eval(), load_autoencoder(folder), text_encoder.eval(), tokenizer)
+
+
+def begin_with(unet: UNet2DConditionModel, text_encoder: CLIPTextModel, start: Miniature) -> None:
+    """Take over the weights of another miniature; a sentence path that it does not have begins silent.
+
+    Raises:
+        CheckpointError: it is built otherwise.
+    """
+    try:
+        text_encoder.load_state_dict(start.text_encoder.state_dict())
+        missing, unknown = unet.load_state_dict(start.unet.state_dict(), strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"the model to start from has other sizes than the recipe's: {error}") from error
+    if unknown or any(not name.startswith("add_embedding.") for name in missing):
+        raise CheckpointError(f"the model to start from is built otherwise: {', '.join([*unknown, *missing][:3])} ...")
+    if missing:
+        nn.init.zeros_(unet.get_submodule("add_embedding.norm2").weight)  # pyright: ignore[reportArgumentType]
 
 
 def part_path(folder: Path, part: type[nn.Module]) -> Path:

@@ -28,8 +28,18 @@ _SAMPLE_STEPS, _SAMPLE_GUIDANCE = 12, 3.0
 class MiniatureBase:
     """The loss of one step; ``module`` holds what is trained."""
 
-    def __init__(self, miniature: Miniature, faces: EncodedFaces, *, batch: int, weight: WeightName) -> None:
-        """``weight``: how much each sample's velocity error counts, by its signal-to-noise ratio."""
+    def __init__(
+        self,
+        miniature: Miniature,
+        faces: EncodedFaces,
+        *,
+        batch: int,
+        weight: WeightName,
+        timestep_shift: float = 1.0,
+    ) -> None:
+        """``weight``: how much each sample's velocity error counts, by its signal-to-noise ratio; ``timestep_shift``:
+        see :func:`limner.diffusion.schedule.draw_timesteps`."""
+        self.timestep_shift = timestep_shift
         self.miniature, self.faces, self.batch = miniature, faces, batch
         self.weight: WeightName = weight
         self.module = nn.ModuleDict({"unet": miniature.unet, "text_encoder": miniature.text_encoder})
@@ -45,7 +55,7 @@ class MiniatureBase:
         return {
             "record": torch.randint(len(self.faces.traits), (self.batch,), generator=rng),
             "variant": torch.randint(self.faces.latents.shape[1], (self.batch,), generator=rng),
-            "timesteps": draw_timesteps(self.batch, rng),
+            "timesteps": draw_timesteps(self.batch, rng, shift=self.timestep_shift),
             "noise_seed": draw_seeds(self.batch, rng),
             "text_seed": draw_seeds(self.batch, rng),
         }
