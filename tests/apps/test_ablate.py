@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from limner.apps.ablation import VARIANTS, Variant, chosen_variants, ground_of
+from limner.apps.ablation import VARIANTS, Variant, chosen_variants, ground_of, seeds_named
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
 from limner.apps.training_miniature import FactRecipe
@@ -86,6 +86,26 @@ def test_what_is_finished_is_not_done_again(output: Path, desk: Path) -> None:
     logs[0].write_bytes(b"broken")
     assert run(desk, "--variants", "no-fair") == 0  # trained again: its state is finished, the file is written anew
     assert read_header(logs[0]).system == "fact"
+
+
+def test_several_trainings_are_told_apart_and_together(output: Path, desk: Path) -> None:
+    assert run(desk, "--variants", "fact", "--training-seeds", "0,1", "--set", "training.log_every=3") == 0
+    report = json.loads((output / "report.json").read_text())
+    methods = report["groups"]["validation"]["methods"]
+    assert list(methods) == ["base", "fact-seed0", "fact-seed1", "fact"]
+    assert methods["fact"]["difference"] == {}
+    folders = [path for path in output.glob("fact-*") if "log_every = 3" in (path / "miniature-fact.toml").read_text()]
+    seeded = [(path / "miniature-fact.toml").read_text().count("seed = 1") for path in folders]
+    assert sorted(seeded) == [0, 2]  # the lesson's and the adapter's
+    assert len({(path / "model" / "adapter.safetensors").read_bytes() for path in folders}) == 2
+
+
+def test_wrong_seeds_of_training_are_told() -> None:
+    assert seeds_named("0, 2") == (0, 2)
+    assert seeds_named(None) == ()
+    for wrong in ("0,0", "one", "", "-1"):
+        with pytest.raises(ConfigError, match="different whole numbers"):
+            seeds_named(wrong)
 
 
 def test_every_variant_is_a_change_of_the_real_recipe() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from limner.data.captions import Traits
-from limner.evaluation.outcomes import outcome_of, scores_of
+from limner.evaluation.outcomes import outcome_of, pooled, scores_of
 from tests.evaluation.examples import WISHES, face, picture, unit
 
 OWN = unit(1, 0)
@@ -58,3 +58,31 @@ def test_a_person_without_a_second_photo_has_no_scores() -> None:
 def test_one_sentence_per_row() -> None:
     with pytest.raises(ValueError, match="argument"):
         outcome_of([Traits()], PHOTOS, BASE, BASE, classified=False)
+
+
+def test_several_trainings_of_a_method_count_together() -> None:
+    found = [[picture(0, face(unit(1, k))) for _ in range(2)] for k in (0, 1)]
+    lost = [[picture(0, face(OWN)), picture(0, None)] for _ in WISHES]
+    one, other = (outcome_of(WISHES, PHOTOS, drawn, BASE, classified=True) for drawn in (found, lost))
+    both = pooled([one, other])
+    assert both.numbers["found"] == pytest.approx(0.75)
+    assert both.numbers["change_inside"] == one.numbers["change_inside"]  # both drew the same greys
+    assert both.scores is not None
+    assert both.scores.generated.shape == (4 + 2, 2)
+    assert (both.geometric.right, both.geometric.verdicts) == (
+        one.geometric.right + other.geometric.right,
+        one.geometric.verdicts + other.geometric.verdicts,
+    )
+    assert both.independent is not None
+    assert len(both.independent.by_trait["gender"]) == 8
+    assert both.independent.asked == 12
+
+
+def test_a_person_without_scores_in_one_training_has_the_others() -> None:
+    lost = [[picture(0, None), picture(0, None)] for _ in WISHES]
+    one, other = (outcome_of(WISHES, PHOTOS, drawn, BASE, classified=False) for drawn in (lost, BASE))
+    assert one.scores is None
+    both = pooled([one, other])
+    assert both.scores is not None
+    assert both.scores.generated.shape == (4, 2)
+    assert both.independent is None

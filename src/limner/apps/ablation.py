@@ -1,7 +1,7 @@
 """`limner ablate`: full FACT and what is left of it without its parts, trained alike and measured together.
 
-A variant is a list of changes to one recipe: same base, same data, same steps, same seed. Each is trained by the
-function behind `limner train`; what is finished is not done again.
+A variant is a list of changes to one recipe: same base, same data, same steps, same seeds. Each is trained by the
+function behind `limner train`, once for every seed of training; what is finished is not done again.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from limner.apps.assembly_training import train as train_recipe
 from limner.apps.evaluation_job import EvaluationJob, run_evaluation
 from limner.apps.evaluation_job import Progress as PeopleProgress
 from limner.apps.training_progress import Report
-from limner.core.config import Config
+from limner.core.config import Config, peek
 from limner.core.errors import CheckpointError, ConfigError
 from limner.core.files import replacing
 
@@ -74,10 +74,16 @@ class Ground:
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant with the adapter that came of it."""
+    """A variant with the adapter that came of it; ``seed`` is the training's, None for the recipe's own."""
 
     variant: Variant
     adapter: Path
+    seed: int | None = None
+
+    @property
+    def method(self) -> str:
+        """Its name in the report."""
+        return self.variant.name if self.seed is None else f"{self.variant.name}-seed{self.seed}"
 
 
 def chosen_variants(names: str | None) -> tuple[Variant, ...]:
@@ -94,6 +100,18 @@ def chosen_variants(names: str | None) -> tuple[Variant, ...]:
         known = ", ".join(variant.name for variant in VARIANTS)
         raise ConfigError(f"there is no variant {', '.join(sorted(unknown))}; known are {known}")
     return tuple(variant for variant in VARIANTS if variant.name in wanted)
+
+
+def seeds_named(text: str | None) -> tuple[int, ...]:
+    """``"0,1"`` -> (0, 1); none for None.
+
+    Raises:
+        ConfigError: one is no number of 0 or more, or stands twice.
+    """
+    names = [] if text is None else [name.strip() for name in text.split(",")]
+    if not all(name.isdecimal() for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"the seeds of training {text!r}: write different whole numbers of 0 or more, as 0,1")
+    return tuple(int(name) for name in names)
 
 
 def ground_of(recipe: Config, miniature: Path | None) -> Ground:
@@ -124,6 +142,7 @@ def train_variants(
     shards: Path,
     output: Path,
     report: Callable[[str], Report],
+    seeds: Sequence[int] = (),
 ) -> list[Trained]:
     """Train what is not finished, one variant after the other.
 
@@ -132,37 +151,64 @@ def train_variants(
         ground: base and encoder that all variants share; only read.
         output: each variant has a folder of its own there, named after its settings too.
         report: by variant, what is told of its training.
+        seeds: of training; every variant is trained with each. The recipe's own if there are none.
 
     Raises:
         ConfigError: the recipe or a change to it is wrong.
     """
-    recipes = {variant: read_recipe(recipe, [*overrides, *variant.overrides]) for variant in variants}
-    return [_train(variant, settings, ground, shards, output, report) for variant, settings in recipes.items()]
+    runs = [
+        (seed, variant, read_recipe(recipe, [*overrides, *variant.overrides, *_seeded(recipe, seed)]))
+        for seed in seeds or (None,)
+        for variant in variants
+    ]
+    return [_train(variant, seed, settings, ground, shards, output, report) for seed, variant, settings in runs]
 
 
 def evaluate_variants(
     trained: Sequence[Trained], job: EvaluationJob, output: Path, progress: PeopleProgress = lambda *_: None
 ) -> dict[str, Any]:
-    """The evaluation of all variants by one protocol, told apart from full FACT; see ``run_evaluation``."""
-    methods = {one.variant.name: one.adapter for one in trained}
-    notes = tuple(f"{one.variant.name}: {one.variant.about}" for one in trained)
-    return run_evaluation(replace(job, methods=methods, reference=FULL, notes=notes), output, progress)
+    """The evaluation of all variants by one protocol, told apart from full FACT; see ``run_evaluation``.
+
+    Where a variant was trained with several seeds, it has a row for each and one of all their pictures together.
+    """
+    methods = {one.method: one.adapter for one in trained}
+    about = {one.variant.name: one.variant.about for one in trained}
+    runs = {name: [one.method for one in trained if one.variant.name == name] for name in about}
+    pools = {name: members for name, members in runs.items() if members != [name]}
+    notes = tuple(f"{name}: {what}" for name, what in about.items())
+    return run_evaluation(replace(job, methods=methods, pools=pools, reference=FULL, notes=notes), output, progress)
+
+
+def _seeded(recipe: Path, seed: int | None) -> list[str]:
+    """The overrides that give a recipe's runs a seed; the projector's lesson is a run of its own."""
+    if seed is None:
+        return []
+    return [
+        f"{run}.seed={seed}" for run in ("training", *(["projector.training"] if peek(recipe, "projector") else []))
+    ]
 
 
 def _train(
-    variant: Variant, recipe: Config, ground: Ground, shards: Path, output: Path, report: Callable[[str], Report]
+    variant: Variant,
+    seed: int | None,
+    recipe: Config,
+    ground: Ground,
+    shards: Path,
+    output: Path,
+    report: Callable[[str], Report],
 ) -> Trained:
     settings = hashlib.sha256(f"{recipe.fingerprint()} {ground.mark()}".encode()).hexdigest()[:12]
     folder = output / f"{variant.name}-{settings}"
     adapter = folder / ADAPTER
+    trained = Trained(variant, adapter, seed)
     if _is_finished(folder):
-        return Trained(variant, adapter)
+        return trained
     if ground.folder is not None:
         _borrow(ground.folder, folder)
-    train_recipe(recipe, shards, folder, None, report(variant.name))
+    train_recipe(recipe, shards, folder, None, report(trained.method))
     with replacing(folder / FINISHED) as path:
         path.write_text(json.dumps({"variant": variant.name, "sha256": _sha256(adapter)}) + "\n")
-    return Trained(variant, adapter)
+    return trained
 
 
 def _is_finished(folder: Path) -> bool:

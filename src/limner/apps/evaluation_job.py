@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class EvaluationJob:
         encoder: face encoder of the adapters, where they lie apart from it.
         device: the best there is if None.
         notes: sentences for the report.
+        pools: by name the methods whose pictures are also measured together, as several trainings of one method are.
     """
 
     model: str
@@ -60,6 +61,7 @@ class EvaluationJob:
     encoder: Path | None = None
     device: str | None = None
     notes: tuple[str, ...] = ()
+    pools: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda *_: None) -> dict[str, Any]:
@@ -88,6 +90,8 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
         told = partial(_tell, progress, name, len(people))
         found[name] = compare(people, methods, job.rules, instruments, keep=store, progress=told)
         _require_people(found[name])
+        for pool, members in job.pools.items():
+            found[name].pool(pool, members)
         if refused := len(found[name].refused):
             notes.append(f"{name}: {refused} people left out, no usable face in the reference photo")
     report = as_json(
@@ -112,8 +116,9 @@ def _require_people(found: Comparison) -> None:
 
 def _reference(job: EvaluationJob) -> str:
     reference = job.reference or next(iter(job.methods))
-    if reference not in {*job.methods, BASE}:
-        raise ConfigError(f"the reference {reference!r} is none of the methods {', '.join(job.methods)}, {BASE}")
+    known = [*job.methods, *job.pools, BASE]
+    if reference not in known:
+        raise ConfigError(f"the reference {reference!r} is none of the methods {', '.join(known)}")
     return reference
 
 

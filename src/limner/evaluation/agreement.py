@@ -29,6 +29,11 @@ class Counts:
     by_trait: dict[str, list[bool]]
     asked: int
 
+    def __add__(self, other: "Counts") -> "Counts":
+        traits = {**self.by_trait, **other.by_trait}
+        both = {trait: self.by_trait.get(trait, []) + other.by_trait.get(trait, []) for trait in traits}
+        return Counts(both, self.asked + other.asked)
+
     @property
     def right(self) -> int:
         return sum(sum(verdicts) for verdicts in self.by_trait.values())

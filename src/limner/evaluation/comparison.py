@@ -12,7 +12,7 @@ from limner.core.errors import FaceError
 from limner.data.captions import Traits
 from limner.evaluation.agreement import prompt_for
 from limner.evaluation.measuring import Instruments
-from limner.evaluation.outcomes import Outcome, outcome_of
+from limner.evaluation.outcomes import Outcome, outcome_of, pooled
 from limner.evaluation.protocol import Person
 from limner.evaluation.protocol import Protocol as Rules
 
@@ -90,6 +90,11 @@ class Comparison:
         if person.generated and len(self.shown) < max_shown:
             first = {name: [row[0] for row in rows] for name, rows in drawn.items()}
             self.shown.append(Shown(person.name, person.photos[0], first))
+
+    def pool(self, name: str, methods: Sequence[str]) -> None:
+        """Add what several trainings of one method did together, as a method of its own."""
+        rows = zip(*(self.outcomes[method] for method in methods), strict=True)
+        self.outcomes[name] = [pooled(outcomes) for outcomes in rows]
 
 
 def draw_again(method: str, person: Person, seeds: range, draw: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:

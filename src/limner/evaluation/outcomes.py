@@ -1,8 +1,10 @@
 """From measured pictures to numbers of a person: one method's pictures beside the base model's of the same seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import pairwise
+from operator import add
 
 import numpy as np
 import torch
@@ -68,6 +70,23 @@ def outcome_of(
         geometric=count_agreement(asked, traits),
         independent=_independent(asked, everything) if classified else None,
         features=np.array([picture.pooled for picture in everything if picture.pooled is not None]),
+    )
+
+
+def pooled(outcomes: Sequence[Outcome]) -> Outcome:
+    """One person's outcomes of several trainings of one method as one: all pictures together, means of the numbers.
+
+    Args:
+        outcomes: of the same person, at least one.
+    """
+    scores = [one.scores for one in outcomes if one.scores is not None]
+    independent = [one.independent for one in outcomes if one.independent is not None]
+    return Outcome(
+        numbers={name: _mean([one.numbers[name] for one in outcomes]) for name in outcomes[0].numbers},
+        scores=replace(scores[0], generated=np.concatenate([one.generated for one in scores])) if scores else None,
+        geometric=reduce(add, [one.geometric for one in outcomes]),
+        independent=reduce(add, independent) if independent else None,
+        features=np.concatenate([one.features for one in outcomes]),
     )
 
 

@@ -61,10 +61,18 @@ PROTOCOLS = {
                 {"hair": "black", "background": "white"},
             ),
         ),
+        Protocol(
+            name="ablation",
+            people=40,
+            seeds=2,
+            steps=12,
+            wishes=({"expression": "smiling"}, {"direction": "left"}),
+        ),
         Protocol(name="quick", people=8, seeds=2, wishes=({"direction": "left", "expression": "smiling"},)),
     )
 }
-"""Protocols by name; "quick" shows whether everything works, and no more."""
+"""Protocols by name; "ablation" has more people and fewer pictures of each, for the differences of many methods;
+"quick" shows whether everything works, and no more."""
 
 
 def protocol_named(name: str, **changes: object) -> Protocol:

@@ -20,6 +20,9 @@ def ablate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for variants and report.")],
     miniature: Annotated[Path | None, typer.Option(help=MINIATURE)] = None,
     variants: Annotated[str | None, typer.Option(help=VARIANTS)] = None,
+    training_seeds: Annotated[
+        str | None, typer.Option(help="Train every variant with each of these, as 0,1; by default the recipe's own.")
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one setting of all variants.")] = None,
     protocol: Annotated[str, typer.Option(help="As for `limner evaluate`.")] = "miniature",
     real: Annotated[Path | None, typer.Option(help="Packed photo set of real people, measured and not shown.")] = None,
@@ -34,7 +37,7 @@ def ablate(
     """Train every variant that is not finished, draw the same people by all, print one table."""
     import torch
 
-    from limner.apps.ablation import chosen_variants, evaluate_variants, ground_of, train_variants
+    from limner.apps.ablation import chosen_variants, evaluate_variants, ground_of, seeds_named, train_variants
     from limner.apps.assembly_training import read_recipe
     from limner.apps.evaluation_job import PAGE, EvaluationJob
     from limner.apps.evaluation_table import print_report
@@ -47,7 +50,16 @@ def ablate(
         torch.set_num_threads(threads)
     ground = ground_of(read_recipe(recipe, set_ or []), miniature)
     with training_bars() as report:
-        trained = train_variants(recipe, set_ or [], wanted, ground=ground, shards=shards, output=output, report=report)
+        trained = train_variants(
+            recipe,
+            set_ or [],
+            wanted,
+            ground=ground,
+            shards=shards,
+            output=output,
+            report=report,
+            seeds=seeds_named(training_seeds),
+        )
     job = EvaluationJob(
         ground.model,
         {},
