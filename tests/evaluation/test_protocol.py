@@ -41,5 +41,5 @@ def test_changes_are_checked() -> None:
     assert protocol_named("miniature", people=3, steps=None).people == 3
     with pytest.raises(ConfigError, match="seeds"):
         protocol_named("miniature", seeds=1)
-    with pytest.raises(ConfigError, match="known are miniature, quick"):
+    with pytest.raises(ConfigError, match="known are miniature, ablation, quick"):
         protocol_named("nobody")
