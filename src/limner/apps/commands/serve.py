@@ -13,7 +13,7 @@ DATA = "Folder of everything that is stored; limner-service by default."
 DATABASE = "SQLAlchemy URL, e.g. postgresql://...; SQLite inside the folder by default."
 MODEL = '"miniature" or a folder in diffusers format; the config names several.'
 
-Config = Annotated[Path | None, typer.Option("--config", help=CONFIG)]
+Config = Annotated[Path | None, typer.Option("--config", help=CONFIG, envvar="LIMNER_CONFIG")]
 Data = Annotated[Path | None, typer.Option("--data", help=DATA, envvar="LIMNER_DATA")]
 Database = Annotated[str | None, typer.Option("--database", help=DATABASE, envvar="LIMNER_DATABASE")]
 Model = Annotated[str | None, typer.Option("--model", help=MODEL)]
