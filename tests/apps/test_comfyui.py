@@ -394,7 +394,9 @@ def test_a_workflow_fits_the_nodes(path: Path) -> None:
             assert len(node["widgets_values"]) == widgets, name
         else:
             wanted = fields_of(name)
-            sockets = {field: kind for field, (kind, _) in wanted.items() if isinstance(kind, str) and kind not in WIDGETS}
+            sockets = {
+                field: kind for field, (kind, _) in wanted.items() if isinstance(kind, str) and kind not in WIDGETS
+            }
             outputs = NODE_CLASS_MAPPINGS[name].RETURN_TYPES
             check_widgets(name, node["widgets_values"])
         assert {one["name"]: one["type"] for one in node["inputs"]} == sockets

@@ -7,7 +7,7 @@ from limner.apps.service.ray_serving import serve_on_ray
 from limner.apps.service.settings import ServiceSettings, Times
 from tests.apps.service.fakes import FakeStudio
 
-SECONDS_PER_STEP = 0.1
+SECONDS_PER_STEP = 0.4
 
 
 def slow_fake(_: object) -> FakeStudio:

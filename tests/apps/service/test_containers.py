@@ -67,7 +67,7 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 def test_packages_are_pinned_and_leave_no_cache() -> None:
     installs = [part.strip() for words in told("RUN") for part in words.split("&&") if "pip install" in part]
     assert len(installs) == 3
-    assert all("-c constraints.txt" in one or "--no-deps" in one and "==" in one for one in installs)
+    assert all("-c constraints.txt" in one or ("--no-deps" in one and "==" in one) for one in installs)
     assert environment()["PIP_NO_CACHE_DIR"] == "1"
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for pinned in re.findall(r"[\w-]+==[\d.]+", " ".join(installs)):

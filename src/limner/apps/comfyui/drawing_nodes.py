@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from limner.identity.identity import Identity
 
 DROPPED, SHARED = "no face", "the person"
-SCALE = {"default": 0.8, "min": 0.0, "max": 2.0, "step": 0.05, "tooltip": "How strongly the person is kept; 0 not at all."}
+SCALE = {
+    "default": 0.8,
+    "min": 0.0,
+    "max": 2.0,
+    "step": 0.05,
+    "tooltip": "How strongly the person is kept; 0 not at all.",
+}
 SHARE = {"min": 0.0, "max": 1.0, "step": 0.01}
 SEED = {"default": 0, "min": 0, "max": 2**32 - 1, "control_after_generate": True}
 

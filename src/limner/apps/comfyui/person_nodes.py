@@ -32,7 +32,10 @@ class LoadAdapter:
         files = [PACKAGED, *model_files()]
         return {
             "required": {
-                "adapter": (files, {"tooltip": "Made for the checkpoint you use; the packaged one fits the miniature."}),
+                "adapter": (
+                    files,
+                    {"tooltip": "Made for the checkpoint you use; the packaged one fits the miniature."},
+                ),
                 "encoder": (files, {"tooltip": "The face encoder that this adapter was trained with."}),
             }
         }
@@ -61,7 +64,10 @@ class PersonFromPhotos:
             "required": {
                 "photos": ("IMAGE", {"tooltip": "All pictures of the batch show the same person."}),
                 "adapter": (ADAPTER, {}),
-                "face": ("INT", {"default": -1, "min": -1, "max": 1000, "tooltip": "0 is the leftmost, -1 the largest."}),
+                "face": (
+                    "INT",
+                    {"default": -1, "min": -1, "max": 1000, "tooltip": "0 is the leftmost, -1 the largest."},
+                ),
             },
             "optional": {
                 "consent_by": ("STRING", {"default": "", "tooltip": "Who agreed."}),

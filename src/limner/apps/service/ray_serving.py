@@ -85,16 +85,14 @@ class QueuePolicy:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue-policy")
         self._pictures = 0
 
-    def __call__(self, context: Any) -> tuple[int, dict[str, Any]]:
-        """The number wanted, within Ray's bounds, and nothing to remember."""
+    def __call__(self, _: Any) -> tuple[int, dict[str, Any]]:
+        """The number wanted, which Ray keeps within its bounds, and nothing to remember."""
         if self._asking is not None and self._asking.done():
             self._note(self._asking)
             self._asking = None
         if self._asking is None:
             self._asking = self._threads.submit(self.open_pictures)
-        wanted = math.ceil(self._pictures / self._settings.batch_pictures)
-        least, most = context.capacity_adjusted_min_replicas, context.capacity_adjusted_max_replicas
-        return max(least, min(wanted, most)), {}
+        return math.ceil(self._pictures / self._settings.batch_pictures), {}
 
     def open_pictures(self) -> int:
         """Pictures of jobs that wait or run."""
