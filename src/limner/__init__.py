@@ -1,6 +1,7 @@
 """Limner keeps a person's identity while a generative model changes the rest of the picture.
 
-``FaceAdapter``, ``Identity`` and ``Studio`` are loaded when they are first asked for, so that importing ``limner`` costs nothing.
+``FaceAdapter``, ``Identity`` and ``Studio`` are loaded when they are first asked for, so that importing ``limner``
+costs nothing.
 """
 
 from importlib import import_module

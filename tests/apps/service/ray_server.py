@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from limner.apps.service.ray_serving import serve_on_ray
 from limner.apps.service.settings import ServiceSettings, Times
@@ -18,7 +19,8 @@ def slow_fake(_: object) -> FakeStudio:
 def main(folder: Path, port: int, database: str) -> None:
     times = Times(latency_budget=0.05, poll=0.1, lease=3.0, job=60.0, stop=3.0)
     settings = ServiceSettings(data=folder, database=database, times=times, batch_pictures=6, max_attempts=20)
-    serve_on_ray(settings, host="127.0.0.1", port=port, most_workers=3, opener=slow_fake)  # pyright: ignore[reportArgumentType]
+    opener: Any = slow_fake
+    serve_on_ray(settings, host="127.0.0.1", port=port, most_workers=3, opener=opener)
 
 
 if __name__ == "__main__":

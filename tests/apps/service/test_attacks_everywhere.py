@@ -106,7 +106,7 @@ def test_names_of_files_and_keys_are_never_written(port: int, desk: Desk) -> Non
     )
     assert send(port, keyed)[0] == 201
     around = desk.blobs.folder.parent
-    assert [path for path in around.rglob("*stolen*")] == []
+    assert list(around.rglob("*stolen*")) == []
     assert {path.name for path in around.iterdir()} == {desk.blobs.folder.name}
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_the_clock_the_disk_and_the_version_are_compared(
 ) -> None:
     now = Database.now
     monkeypatch.setattr(Database, "now", lambda self, connection: now(self, connection) - 100)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 10**12 - 10**8, 10**8))  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**8))
     monkeypatch.setattr(deployment, "version", lambda _: "9.9")
     code, output, _ = command("doctor", "--url", url(port))
     found = findings(output)

@@ -1,4 +1,4 @@
-"""``limner serve --ray``: what it refuses, how it counts workers, and a cluster of two nodes that loses one under load."""
+"""``limner serve --ray``: what it refuses, how it counts workers; a cluster of two nodes that loses one under load."""
 
 import os
 import signal

@@ -2,8 +2,8 @@
 
 ComfyUI calls the patches named ``middle_patch`` in each transformer block between self-attention and text attention,
 with the sum of the hidden states and of what self-attention gave, and goes on with what they return. That is exactly
-where FACT's increment belongs: the text attention reads it, and the block's residual keeps it. The model is not touched;
-ComfyUI clones the patcher, and the clone knows the patch.
+where FACT's increment belongs: the text attention reads it, and the block's residual keeps it. The model itself is not
+touched; ComfyUI clones the patcher, and the clone knows the patch.
 """
 
 import re
@@ -77,7 +77,7 @@ class Showing:
 
     Attributes:
         face_tokens: ``(1, tokens, face_channels)``.
-        null_tokens: ``(1, tokens or a divisor, face_channels)`` for rows without the prompt; None to show them the face.
+        null_tokens: ``(1, tokens or a divisor, face_channels)`` for rows without the prompt; None: they see the face.
         scale: multiplier of the increment.
         sigmas: (highest, lowest) noise at which it acts; lowest excluded, as in ComfyUI.
     """
