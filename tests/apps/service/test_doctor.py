@@ -165,7 +165,7 @@ def test_the_key_goes_nowhere_else(command: Exits, tmp_path: Path) -> None:
                 self.send_header("Location", f"http://127.0.0.1:{bait.getsockname()[1]}/health")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 pass
 
         with answering(Sends) as port:

@@ -86,15 +86,13 @@ def test_a_database_that_is_away_changes_nothing(desk: Desk) -> None:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head with two processors, where the API and the controller are, and a node with two."""
-    pytest.importorskip("ray")
     for needed in extra.NEEDED_ON_RAY:
         pytest.importorskip(needed)
-    from ray.cluster_utils import Cluster
-
+    nodes: Any = pytest.importorskip("ray.cluster_utils")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # of the nodes, which the test starts
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    found = nodes.Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     yield found
     found.shutdown()
 

@@ -9,6 +9,7 @@ import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.tables import jobs
 from limner.apps.service.worker_process import open_worker
 from limner.core.errors import ConfigError
+from limner.core.telemetry import report_nothing
 
 API, WORKERS = "limner", "limner-workers"
 """Names of the two applications."""
@@ -128,9 +130,8 @@ def serve_on_ray(
         raise ConfigError("with --ray there is at least one worker; leave --workers out, or give the most there may be")
     desk = guarded_desk(settings, host)
     desk.database.close()
-    import ray
-    from ray import serve
-
+    report_nothing()
+    ray, serve = _ray()
     ray.init(namespace=API, include_dashboard=False, configure_logging=False, ignore_reinit_error=True)
     try:
         serve.start(http_options={"host": host, "port": port})
@@ -144,8 +145,13 @@ def serve_on_ray(
     _log.info("stopped")
 
 
+def _ray() -> tuple[Any, Any]:
+    """Ray and Ray Serve, which are not there where nobody needs them."""
+    return import_module("ray"), import_module("ray.serve")
+
+
 def _api(settings: ServiceSettings, needs_key: bool) -> Any:
-    from ray import serve
+    _, serve = _ray()
 
     def build() -> Any:
         return create_app(replace(open_desk(settings), needs_key=needs_key))
@@ -162,20 +168,19 @@ def _api(settings: ServiceSettings, needs_key: bool) -> Any:
 
 
 def _workers(settings: ServiceSettings, most: int, opener: Opener) -> Any:
-    from ray import serve
-    from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
-
+    _, serve = _ray()
+    config = serve.config
     told = settings.model_dump_json()
     on_gpu = any((model.device or "").startswith("cuda") for model in settings.models.values())
     deployment: Any = serve.deployment(
         name="worker",
         ray_actor_options={"num_cpus": 1, "num_gpus": int(on_gpu)},
-        autoscaling_config=AutoscalingConfig(
+        autoscaling_config=config.AutoscalingConfig(
             min_replicas=1,
             max_replicas=most,
             upscale_delay_s=UPSCALE_SECONDS,
             downscale_delay_s=DOWNSCALE_SECONDS,
-            policy=AutoscalingPolicy(policy_function=QueuePolicy, policy_kwargs={"settings": told}),
+            policy=config.AutoscalingPolicy(policy_function=QueuePolicy, policy_kwargs={"settings": told}),
         ),
         health_check_period_s=HEALTH_SECONDS,
         graceful_shutdown_timeout_s=settings.times.stop + settings.times.lease,
