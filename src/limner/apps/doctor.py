@@ -45,7 +45,8 @@ def examine(weights: Path = WEIGHTS) -> Report:
         problems.append(f"the embedded model {EMBEDDED} is not packaged; {_REINSTALL}")
     return Report(
         packages=[("python", platform.python_version())]
-        + [(name, _version(name)) for name in ["limner", *needed, *chain.from_iterable(extras.values())]],
+        # Some packages are of several extras.
+        + [(name, _version(name)) for name in dict.fromkeys(["limner", *needed, *chain.from_iterable(extras.values())])],
         device=_device(),
         assets=assets,
         problems=problems,
