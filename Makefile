@@ -24,7 +24,7 @@ test: $(READY)
 
 # Ray is only asked for here: nothing that is tested at every change needs it.
 test-all: $(READY)
-	$(INSTALL) -e '.[dev,ray]'
+	$(INSTALL) -e '.[cluster,dev,ray]'
 	$(BIN)/python -m pytest
 
 lint: $(READY)

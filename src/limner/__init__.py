@@ -1,18 +1,24 @@
 """Limner keeps a person's identity while a generative model changes the rest of the picture.
 
-``Identity`` and ``Studio`` are loaded when they are first asked for, so that importing ``limner`` costs nothing.
+``FaceAdapter``, ``Identity`` and ``Studio`` are loaded when they are first asked for, so that importing ``limner``
+costs nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from limner.apps.face_adapter import FaceAdapter
     from limner.apps.studio import Studio
     from limner.identity.identity import Identity
 
-__all__ = ["Identity", "Studio"]
+__all__ = ["FaceAdapter", "Identity", "Studio"]
 
-_HOMES = {"Identity": "limner.identity.identity", "Studio": "limner.apps.studio"}
+_HOMES = {
+    "FaceAdapter": "limner.apps.face_adapter",
+    "Identity": "limner.identity.identity",
+    "Studio": "limner.apps.studio",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from limner.apps import batch_job, drawing, portraits
-from limner.apps.assembly import FaceAdapter
+from limner.apps.assembly import OpenedAdapter
 from limner.apps.batch_rows import read_rows
 from limner.apps.cli import main
 from limner.apps.studio import Studio
@@ -63,13 +63,13 @@ def test_different_people_go_through_one_pass_and_each_gets_their_own(
     run: Run, studio: Studio, monkeypatch: pytest.MonkeyPatch, without_watermark: None
 ) -> None:
     passes: list[int] = []
-    conditioned = FaceAdapter.conditioned
+    conditioned = OpenedAdapter.conditioned
 
-    def count(self: FaceAdapter, base: Any, people: Any, showing: Any) -> Any:
+    def count(self: OpenedAdapter, base: Any, people: Any, showing: Any) -> Any:
         passes.append(len(people))
         return conditioned(self, base, people, showing)
 
-    monkeypatch.setattr(FaceAdapter, "conditioned", count)
+    monkeypatch.setattr(OpenedAdapter, "conditioned", count)
     code, output, errors = run(jobs(THREE))
     assert (code, errors.strip()) == (0, "")
     assert "3 drawn, 0 kept, 0 failed" in output

@@ -1,6 +1,7 @@
 """The load run: every client served, nothing refused, memory in bounds; short here, ten minutes in `make test-all`."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -33,10 +34,13 @@ def test_a_short_load(benchmark: ModuleType, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_minutes_of_load(benchmark: ModuleType, tmp_path: Path) -> None:
+def test_ten_minutes_of_load(benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark.save_model(tmp_path)
     numbers = benchmark.measure(str(tmp_path), clients=32, seconds=600, raw_seconds=30, steps=10, database=None)
+    with capsys.disabled():  # `make test-all` reports what was measured
+        print(f"\n{json.dumps(numbers)}")
     assert numbers["problems"] == []
     assert numbers["mean_batch"] > 6
+    assert numbers["ratio"] > 0.5  # a shared machine changes its own pace by a third
     for quarters in numbers["memory_mib_by_quarter"].values():
         assert quarters[-1] < quarters[0] * 1.1 + 30

@@ -21,6 +21,7 @@ from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
 from limner.identity.recognition import Recognizer
 from limner.systems.designs import FaceSystem, load_system
+from limner.systems.fact import Fact
 from limner.systems.fact_conversion import convert_fact as convert_fact
 from limner.systems.fact_conversion import export_fact as export_fact
 
@@ -44,7 +45,7 @@ class Showing:
 
 
 @dataclass(frozen=True, eq=False)
-class FaceAdapter:
+class OpenedAdapter:
     """A trained system that shows people to one base.
 
     Attributes:
@@ -156,7 +157,7 @@ class Assembly:
     """A base and, if there is one, the face adapter made for it."""
 
     base: Base
-    adapter: FaceAdapter | None
+    adapter: OpenedAdapter | None
 
     @property
     def licences(self) -> tuple[str, ...]:
@@ -196,15 +197,34 @@ def assemble(
 
 def open_adapter(
     path: str | os.PathLike[str], base: Base, *, encoder: str | os.PathLike[str] | None = None
-) -> FaceAdapter:
+) -> OpenedAdapter:
     """Open a face adapter, of the system its file names, for a base that is open already.
 
     Raises:
         CheckpointError, AdapterError, FeatureSpaceError: as :func:`assemble`.
     """
-    unet = base.pipeline.unet
-    system = load_system(path, unet).requires_grad_(False).to(unet.device, unet.dtype)
-    return FaceAdapter(system, Path(path), _encoder_for(system, base, encoder))
+    system = open_system(path, base.pipeline.unet)
+    return OpenedAdapter(system, Path(path), _encoder_for(system, base, encoder))
+
+
+def open_system(path: str | os.PathLike[str], backbone: Any) -> FaceSystem:
+    """Open the system that a file names, on the device and in the precision of a diffusers model, frozen.
+
+    Raises:
+        CheckpointError: the file is missing, broken or of another kind.
+        AdapterError: it was made for another model.
+    """
+    return load_system(path, backbone).requires_grad_(False).to(backbone.device, backbone.dtype)
+
+
+def open_detached(path: str | os.PathLike[str]) -> Fact:
+    """Open a FACT model for a backbone that is no diffusers model; whoever attaches it compares the blocks.
+
+    Raises:
+        CheckpointError: the file is missing, broken or of another kind.
+    """
+    with torch.random.fork_rng(devices=[]):  # fresh weights are drawn before the saved ones replace them
+        return Fact.load(path, None).requires_grad_(False)
 
 
 def own_adapter(base: Base) -> Path | None:

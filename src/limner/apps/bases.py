@@ -81,11 +81,16 @@ def open_base(name: str | os.PathLike[str], *, device: str | torch.device | None
         return _open_miniature(name, folder, chosen) if _is_miniature(folder) else _open_folder(name, folder, chosen)
     if folder.exists():
         raise CheckpointError(f"{name} is a single file; give the folder in diffusers format that holds it")
-    if _HUB_NAME.fullmatch(name) and not folder.parent.exists():
+    if is_hub_name(name):
         return _open_diffusers(name, None, chosen)
     raise CheckpointError(
         f"there is no model {name!r}; give {MINIATURE!r}, a folder in diffusers format, or a hub name like owner/model"
     )
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether this is "owner/model" and no place on this computer."""
+    return _HUB_NAME.fullmatch(name) is not None and not Path(name).parent.exists()
 
 
 def default_device() -> torch.device:

@@ -43,9 +43,9 @@ def examine(weights: Path = WEIGHTS) -> Report:
     embedded = [asset for asset in assets if asset.name.startswith(EMBEDDED)]
     if not embedded:
         problems.append(f"the embedded model {EMBEDDED} is not packaged; {_REINSTALL}")
+    names = dict.fromkeys(["limner", *needed, *chain.from_iterable(extras.values())])  # some are of several extras
     return Report(
-        packages=[("python", platform.python_version())]
-        + [(name, _version(name)) for name in ["limner", *needed, *chain.from_iterable(extras.values())]],
+        packages=[("python", platform.python_version())] + [(name, _version(name)) for name in names],
         device=_device(),
         assets=assets,
         problems=problems,

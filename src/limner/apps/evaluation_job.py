@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from limner.apps.assembly import FaceAdapter
+from limner.apps.assembly import OpenedAdapter
 from limner.apps.bases import open_base
 from limner.apps.evaluation_instruments import open_instruments, roles_told
 from limner.apps.evaluation_methods import drawing_keys, drawing_methods, open_methods
@@ -122,7 +122,7 @@ def _reference(job: EvaluationJob) -> str:
     return reference
 
 
-def _headers(adapters: Mapping[str, FaceAdapter]) -> dict[str, Header]:
+def _headers(adapters: Mapping[str, OpenedAdapter]) -> dict[str, Header]:
     paths = {path for one in adapters.values() for path in (one.path, one.encoder_path) if path is not None}
     return {str(path): read_header(path) for path in sorted(paths)}
 

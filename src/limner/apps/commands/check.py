@@ -49,11 +49,12 @@ def _tell(verdict: "Verdict") -> None:
     typer.secho(f"{verdict.file}: {verdict.status}", fg=COLOURS[verdict.status])
     for problem in verdict.problems:
         typer.echo(f"  problem    {problem}")
-    for name, told in _lines(verdict):
+    for name, told in lines_of(verdict):
         typer.echo(f"  {name:<10} {told}")
 
 
-def _lines(verdict: "Verdict") -> list[tuple[str, str]]:
+def lines_of(verdict: "Verdict") -> list[tuple[str, str]]:
+    """What was found, as names and words."""
     lines: list[tuple[str, str]] = []
     if (manifest := verdict.manifest) is not None:
         kind = SOURCE_TYPES.get(manifest.source_type, manifest.source_type or "not stated")

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 CONFIG = "Settings of the service, TOML; docs/service.md lists them. The options here override it."
 DATA = "Folder of everything that is stored; limner-service by default."
 DATABASE = "SQLAlchemy URL, e.g. postgresql://...; SQLite inside the folder by default."
+WORKERS = "Processes that draw; 0 leaves that to `limner work`. With --ray: the most there may be."
+RAY = "On the Ray cluster of RAY_ADDRESS, workers by the length of the queue; needs PostgreSQL."
 MODEL = '"miniature" or a folder in diffusers format; the config names several.'
 
-Config = Annotated[Path | None, typer.Option("--config", help=CONFIG)]
+Config = Annotated[Path | None, typer.Option("--config", help=CONFIG, envvar="LIMNER_CONFIG")]
 Data = Annotated[Path | None, typer.Option("--data", help=DATA, envvar="LIMNER_DATA")]
 Database = Annotated[str | None, typer.Option("--database", help=DATABASE, envvar="LIMNER_DATABASE")]
 Model = Annotated[str | None, typer.Option("--model", help=MODEL)]
@@ -54,16 +56,25 @@ def serve(
     data: Data = None,
     database: Database = None,
     model: Model = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw; 0 leaves that to `limner work`.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help=WORKERS)] = 1,
+    ray: Annotated[bool, typer.Option("--ray", help=RAY)] = False,
 ) -> None:
     """Serve portraits over HTTP. Jobs are kept whatever dies; see docs/service.md."""
     settings = service_settings(config, data, database, model)
     import logging
 
-    from limner.apps.service.serving import serve as run
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    run(settings, host=host, port=port, workers=workers)
+    if ray:
+        from limner.apps.service.extra import require_ray_packages
+
+        require_ray_packages()
+        from limner.apps.service.ray_serving import serve_on_ray
+
+        serve_on_ray(settings, host=host, port=port, most_workers=workers)
+    else:
+        from limner.apps.service.serving import serve as run
+
+        run(settings, host=host, port=port, workers=workers)
 
 
 def work(config: Config = None, data: Data = None, database: Database = None, model: Model = None) -> None:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StringConstraints
 
 from limner.core.config import Config
+from limner.core.errors import ConfigError
 
 MODEL_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_NAME)]
@@ -102,6 +104,8 @@ class ServiceSettings(Config):
     Attributes:
         data: folder of everything that is stored, shared by all machines.
         database: SQLAlchemy URL; SQLite inside ``data`` if None.
+        database_password_file: file that holds the password for ``database``, so that it stands in no environment and
+            no settings; None if the URL has it, or none is needed.
         models: by the name clients use; the first is the default.
         max_models: models a worker keeps open.
         max_attempts: how often a job is tried whose worker dies.
@@ -110,6 +114,7 @@ class ServiceSettings(Config):
 
     data: Path = Path("limner-service")
     database: str | None = None
+    database_password_file: Path | None = None
     models: dict[ModelName, ModelSettings] = Field(default={"miniature": ModelSettings()}, min_length=1)
     max_models: PositiveInt = 1
     max_attempts: PositiveInt = 3
@@ -125,5 +130,22 @@ class ServiceSettings(Config):
 
     @property
     def database_url(self) -> str:
-        """Where jobs are kept."""
-        return self.database or f"sqlite:///{self.data.absolute() / 'limner.sqlite3'}"
+        """Where jobs are kept, with the password.
+
+        Raises:
+            ConfigError: the password's file cannot be read, or the URL cannot take one.
+        """
+        url = self.database or f"sqlite:///{self.data.absolute() / 'limner.sqlite3'}"
+        return url if self.database_password_file is None else _with_password(url, self.database_password_file)
+
+
+def _with_password(url: str, file: Path) -> str:
+    scheme, separator, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if not separator or not at or not user or ":" in user:
+        raise ConfigError(f"database_password_file is given, so write the database as {scheme}://USER@HOST/NAME")
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the database's password cannot be read from {file} ({error})") from error
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"

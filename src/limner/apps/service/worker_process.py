@@ -33,11 +33,7 @@ def run_worker(
     Raises:
         LimnerError: the default model cannot be opened, or the database not used.
     """
-    database = Database(settings.database_url)
-    blobs = Blobs(settings.data)
-    bench = Bench(database, settings, blobs, opener)
-    bench.studio(settings.default_model)  # a service that cannot draw should say so before it takes jobs
-    worker = Worker(database, blobs, bench, settings)
+    worker, database = open_worker(settings, opener)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     watch(worker)
@@ -45,6 +41,19 @@ def run_worker(
         worker.run()
     finally:
         database.close()
+
+
+def open_worker(settings: ServiceSettings, opener: Opener = open_studio) -> tuple[Worker, Database]:
+    """A worker with its model open, ready to run, and the database to close afterwards.
+
+    Raises:
+        LimnerError: as :func:`run_worker`.
+    """
+    database = Database(settings.database_url)
+    blobs = Blobs(settings.data)
+    bench = Bench(database, settings, blobs, opener)
+    bench.studio(settings.default_model)  # a service that cannot draw should say so before it takes jobs
+    return Worker(database, blobs, bench, settings), database
 
 
 def stop_when_input_ends(worker: Worker) -> None:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from limner.core.errors import LimnerError, MissingExtraError
+from limner.core.telemetry import report_nothing
 from limner.data.preparing.pools import Pool, Step, use_one_thread
 from limner.data.preparing.workbench import WorkbenchMaker
 
@@ -41,6 +42,7 @@ def _opened(ray: Any, make: WorkbenchMaker) -> Iterator[Pool]:
 
 
 def _import_ray() -> Any:
+    report_nothing()
     try:
         import_module("ray.data")
         return import_module("ray")
