@@ -30,11 +30,13 @@ def train(
 
     from limner.apps.progress import training_bars
     from limner.apps.quiet import quiet_libraries
+    from limner.core.memory import keep_freed_memory
 
     with quiet_libraries():
         from limner.apps.assembly_training import read_recipe
         from limner.apps.assembly_training import train as run_recipe
 
+    keep_freed_memory()
     settings = read_recipe(recipe, set_ or [])
     if threads:
         torch.set_num_threads(threads)

@@ -27,11 +27,13 @@ def synthesize(
     import torch
     from rich.progress import Progress
 
+    from limner.core.memory import keep_freed_memory
     from limner.data.face_generator import FaceGenerator
     from limner.data.measuring import PictureMeasurer
     from limner.data.synthesis import Directions
     from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
 
+    keep_freed_memory()
     crowd, measurer, edits = Crowd(people, pictures, seed), PictureMeasurer(), Directions.read(directions)
     measurer.require_packages()
     network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
