@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
     """Have glibc keep what is freed instead of handing it back; gives whether this is done.
 
     Large arrays otherwise come from the system anew each time, zeroed page by page: half of the time in which faces are
-    generated on a CPU (docs/miniature.md). For commands that run for hours, not for a library: it holds for the whole
+    generated on a CPU. For commands that run for hours, not for a library: it holds for the whole
     process, and the process keeps the most it ever needed.
     """
     if platform.libc_ver()[0] != "glibc":

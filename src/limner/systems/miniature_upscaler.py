@@ -152,7 +152,7 @@ def _resized(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _tensor(picture: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
 def _scaled(pictures: Tensor) -> Tensor:
