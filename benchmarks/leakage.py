@@ -67,9 +67,7 @@ def main(
     order = np.random.default_rng(SEED).permutation(numbers["train"])[:pictures]
     reader = _Reader(model)
     fitted, unseen = (reader.read(index, chosen) for chosen in (sorted(order.tolist()), numbers["validation"]))
-    results = {
-        name: {what: asdict(one) for what, one in _probed(name, fitted, unseen)} for name in fitted.features
-    }
+    results = {name: {what: asdict(one) for what, one in _probed(name, fitted, unseen)} for name in fitted.features}
     report = {
         "probes fitted on": f"{len(fitted.person)} pictures of {len(np.unique(fitted.person))} training people",
         "asked about": f"{len(unseen.person)} pictures of {len(np.unique(unseen.person))} people never trained on",
@@ -142,7 +140,7 @@ def _ridge(known: np.ndarray, aims: np.ndarray, person: np.ndarray, new: np.ndar
     return _solved(known, aims, STRENGTHS[int(np.argmin(errors))])(new)
 
 
-def _solved(known: np.ndarray, aims: np.ndarray, strength: float):  # noqa: ANN202
+def _solved(known: np.ndarray, aims: np.ndarray, strength: float):
     """Ridge by its dual form, since there are fewer pictures than numbers."""
     middle = aims.mean()
     kernel = known @ known.T
@@ -194,7 +192,9 @@ def _markdown(report: dict) -> str:
     for name, row in report["results"].items():
         cells = [f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" for one in (row[what] for what in WHAT)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([f"Probes fitted on {report['probes fitted on']}; asked about {report['asked about']}.", "", *lines, ""])
+    return "\n".join(
+        [f"Probes fitted on {report['probes fitted on']}; asked about {report['asked about']}.", "", *lines, ""]
+    )
 
 
 if __name__ == "__main__":

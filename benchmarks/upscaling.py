@@ -79,7 +79,9 @@ def _against_truth(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Per measure and way one number per person, of the person's photos."""
     autoencoder = load_autoencoder(asset_path("miniature"))
-    found: dict[str, dict[str, list[float]]] = {name: {way: [] for way in ways} for name in ("PSNR", "feature distance")}
+    found: dict[str, dict[str, list[float]]] = {
+        name: {way: [] for way in ways} for name in ("PSNR", "feature distance")
+    }
     for person in people:
         truths = [_resized(photo, 2 * SIDE) for photo in person.photos]
         small = torch.from_numpy(np.stack([_resized(photo, SIDE) for photo in person.photos])).permute(0, 3, 1, 2)

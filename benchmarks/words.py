@@ -43,6 +43,8 @@ GROUPS = {
 UNKNOWN = "unknown"
 UNKNOWN_WORDS = ("astronaut", "zebra", "on the moon", "qwertz", "riding a bicycle", "made of glass")
 """None of them occurs in a caption."""
+KNOWN_WORD = "smiling"
+"""To compare with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,9 @@ class Cell:
 
 
 def main(
-    write: Annotated[Path | None, typer.Option(help="Write pictures/words-*.webp and the tables of miniature.md.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write pictures/words-*.webp and the tables of miniature.md.")
+    ] = None,
     model: Annotated[str, typer.Option(help="As for `limner portrait`.")] = "miniature",
     seeds: Annotated[int, typer.Option(min=2, help="Pictures of each word.")] = 12,
     classifiers: Annotated[Path | None, typer.Option(help="As for `limner evaluate`.")] = None,
@@ -140,16 +144,13 @@ def _unknown(studio: Studio, instruments: Instruments, plain: Cell, seeds: int) 
     """How far a word that was in no caption moves the picture, over how far another seed moves it."""
     rows = []
     other_seed = _moved(plain.facts, [*plain.facts[1:], plain.facts[0]])
-    known = _cell(studio, instruments, "", "", PLAIN, seeds, f"{prompt_for(PLAIN)}, {WORDS['expression']['smiling'][0]}")
-    for word, cell in [(WORDS["expression"]["smiling"][0] + " (known)", known), *(
-        (word, _cell(studio, instruments, "", word, PLAIN, seeds, f"{prompt_for(PLAIN)}, {word}"))
-        for word in UNKNOWN_WORDS
-    )]:  # fmt: skip
+    for word in (KNOWN_WORD, *UNKNOWN_WORDS):
+        cell = _cell(studio, instruments, "", word, PLAIN, seeds, f"{prompt_for(PLAIN)}, {word}")
         share = over_people(
             {"moved": _moved(cell.facts, plain.facts) / other_seed.mean()}, lambda t: mean(t["moved"]), seed=FIRST_SEED
         )
         rows.append({
-            "word": word, "prompt": cell.prompt, "moved": [share.value, share.low, share.high],
+            "word": word + (" (known)" if word == KNOWN_WORD else ""), "prompt": cell.prompt, "moved": [share.value, share.low, share.high],
             "faces": [sum(one.face is not None for one in cell.facts), len(cell.facts)],
         })  # fmt: skip
     return rows

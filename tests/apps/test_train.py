@@ -81,7 +81,9 @@ def test_the_settings_lie_beside_the_weights(model: Path) -> None:
     assert "pixels = 64" in written
 
 
-@pytest.mark.parametrize(("name", "pictures"), [("encoder", 0), ("base", 4), ("projector", 0), ("fact", 2), ("upscaler", 3)])
+@pytest.mark.parametrize(
+    ("name", "pictures"), [("encoder", 0), ("base", 4), ("projector", 0), ("fact", 2), ("upscaler", 3)]
+)
 def test_every_run_leaves_a_report(model: Path, name: str, pictures: int) -> None:
     page = (model.parent / name / "report.html").read_text()
     assert page.count("<svg") >= 2

@@ -65,7 +65,10 @@ def test_a_saved_one_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("system", "config", "told"),
-    [("miniature-vae", {}, "miniature-upscaler"), ("miniature-upscaler", {"width": "wide"}, "how its network is built")],
+    [
+        ("miniature-vae", {}, "miniature-upscaler"),
+        ("miniature-upscaler", {"width": "wide"}, "how its network is built"),
+    ],
 )
 def test_another_file_is_refused(tmp_path: Path, system: str, config: dict, told: str) -> None:
     path = tmp_path / "up.safetensors"

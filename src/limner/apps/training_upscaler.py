@@ -72,7 +72,9 @@ def _pairs(recipe: UpscalerRecipe, shards: Path, folder: Path, report: Report) -
     cache = folder / "encoded" / "upscaler.safetensors"
     if not cache.exists():
         index = ShardIndex(shards)
-        numbers = [n for n, entry in enumerate(index.entries) if entry.split == "train" and entry.source in recipe.sources]
+        numbers = [
+            n for n, entry in enumerate(index.entries) if entry.split == "train" and entry.source in recipe.sources
+        ]
         if not numbers:
             raise InputError(
                 f"{shards} has no training records of {', '.join(recipe.sources)}; name sources that are there "

@@ -1,7 +1,7 @@
 """A small network that doubles the side of what the miniature draws: convolutions and one pixel shuffle.
 
-It adds to the bicubic picture, so a fresh one gives the bicubic picture itself. After arXiv:1609.05158 (the shuffle) and
-arXiv:1511.04587 (learning the difference).
+It adds to the bicubic picture, so a fresh one gives the bicubic picture itself. After arXiv:1609.05158 (the shuffle)
+and arXiv:1511.04587 (learning the difference).
 """
 
 from dataclasses import asdict, dataclass

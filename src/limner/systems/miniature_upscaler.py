@@ -148,7 +148,11 @@ def _through(autoencoder: TinyFaceAutoencoder, batch: Tensor, latent_noise: floa
 
 
 def _resized(picture: np.ndarray, side: int) -> np.ndarray:
-    return picture if picture.shape[:2] == (side, side) else cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    return (
+        picture
+        if picture.shape[:2] == (side, side)
+        else cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    )
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

@@ -1,4 +1,4 @@
-"""``limner train``: one recipe, one run, or several in turn; killed at any point, the same command goes on where it was.
+"""``limner train``: one recipe, one run; several run in turn. Killed at any point, the same command goes on from there.
 
 In several processes: ``accelerate launch -m limner.training`` with the same arguments.
 """
@@ -22,7 +22,9 @@ def train(
     autoencoder: Annotated[
         Path | None, typer.Option(help="Folder of taef2_encoder.pth and taef2_decoder.pth; the base needs it once.")
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Change one setting of every recipe: training.steps=10.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting of every recipe: training.steps=10.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all.")] = 0,
 ) -> None:
     """Train what recipes say and write the weights to OUTPUT/model."""
@@ -37,7 +39,9 @@ def train(
         from limner.apps.assembly_training import train as run_recipe
 
     keep_freed_memory()
-    settings = [read_recipe(path, set_ or []) for path in recipe]  # a mistake in the last one shows before the first runs
+    settings = [
+        read_recipe(path, set_ or []) for path in recipe
+    ]  # a mistake in the last one shows before the first runs
     if threads:
         torch.set_num_threads(threads)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate starts
