@@ -150,7 +150,8 @@ def _unknown(studio: Studio, instruments: Instruments, plain: Cell, seeds: int) 
             {"moved": _moved(cell.facts, plain.facts) / other_seed.mean()}, lambda t: mean(t["moved"]), seed=FIRST_SEED
         )
         rows.append({
-            "word": word + (" (known)" if word == KNOWN_WORD else ""), "prompt": cell.prompt, "moved": [share.value, share.low, share.high],
+            "word": word + (" (known)" if word == KNOWN_WORD else ""), "prompt": cell.prompt,
+            "moved": [share.value, share.low, share.high],
             "faces": [sum(one.face is not None for one in cell.facts), len(cell.facts)],
         })  # fmt: skip
     return rows

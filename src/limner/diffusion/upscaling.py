@@ -25,7 +25,7 @@ _COLOURS = 3
 class UpscalerConfig:
     """Sizes: channels of the hidden maps, and pairs of convolutions with a skip."""
 
-    width: int = 48
+    width: int = 32
     depth: int = 4
 
 
