@@ -8,7 +8,7 @@ distilled from, and the bare pixels. Writes leakage.json and leakage.md and prin
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -35,7 +35,7 @@ STRENGTHS = (1e-3, 1e-2, 0.1, 1.0, 10.0)
 PIXEL_SIDE = 28
 GLASSES, NO_GLASSES = 0.04, 0.005
 """Share of the face's area; in between nothing is asked (captions.py)."""
-NUMBERS = {
+NUMBERS: dict[str, Callable[[FaceRecord], float]] = {
     "yaw": lambda r: r.numbers.yaw,
     "pitch": lambda r: r.numbers.pitch,
     "smile": lambda r: r.numbers.smile,

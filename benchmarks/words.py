@@ -73,7 +73,7 @@ def main(
     if missing:
         studio = Studio.open(model, device="cpu")
         instruments, _ = open_instruments(JUDGE_SPACE, features=features, classifiers=classifiers)
-        plain = _cell(studio, instruments, "", "nothing said", PLAIN, seeds)
+        plain = _cell(studio, instruments, "", "", PLAIN, seeds)
         for group in missing:
             told = _unknown(studio, instruments, plain, seeds) if group == UNKNOWN else _group(
                 studio, instruments, group, plain, seeds, work
@@ -105,11 +105,8 @@ def _group(
         for value in WORDS[trait]
         if replace(PLAIN, **{trait: value}) != PLAIN
     ]
-    tiles = [
-        Tile(cell.facts[number].image, cell.value if not cell.trait else _words(cell.trait, cell.value)[0])
-        for number in range(SHOWN)
-        for cell in [plain, *cells]
-    ]
+    named = [("nothing said", plain), *((_words(cell.trait, cell.value)[0], cell) for cell in cells)]
+    tiles = [Tile(np.hstack([one.image for one in cell.facts[:SHOWN]]), name) for name, cell in named]
     sheet = contact_sheet([], tiles, title=f"miniature, no face given, seeds {FIRST_SEED} and {FIRST_SEED + 1}")
     with replacing(work / f"words-{group}.webp") as unfinished:
         Image.fromarray(sheet).save(unfinished, "WEBP", quality=72, method=6)
