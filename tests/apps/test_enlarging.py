@@ -52,6 +52,10 @@ def test_the_network_is_named_where_it_took_part(enlarging: Path) -> None:
     assert "miniature-upscaler" in large.making.licences
 
 
-def test_a_model_without_one_says_so_before_it_draws(model: Path) -> None:
+def test_a_model_without_one_says_so_before_it_draws(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(*_: object, **__: object) -> list:
+        raise AssertionError("something was drawn")
+
+    monkeypatch.setattr("limner.apps.portraits.draw_rows", drawn)
     with pytest.raises(ConfigError, match=r"brings no network that enlarges.*--enlarge"):
         draw(model, enlarge=True)
