@@ -36,34 +36,39 @@ SIDE = 128
 
 
 def main(
-    upscaler: Annotated[Path | None, typer.Option(help="The network; the packaged one by default.")] = None,
+    upscaler: Annotated[list[Path] | None, typer.Option(help="Networks; the packaged one by default.")] = None,
     shards: Annotated[Path, typer.Option(help="Shards; validation people are taken.")] = Path("people/shards"),
     people: Annotated[int, typer.Option(min=2)] = 40,
     features: Annotated[Path | None, typer.Option(help="File of EfficientNet-Lite0.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write drawn pictures side by side to this PNG.")] = None,
 ) -> None:
     """Print two tables."""
-    network = load_upscaler(upscaler or asset_path("miniature/upscaler.safetensors"))
-    ways = {"bicubic": FaceUpscaler(UpscalerConfig(width=1, depth=1)).eval(), "network": network}
+    ways = {"bicubic": FaceUpscaler(UpscalerConfig(width=1, depth=1)).eval()}
+    for number, path in enumerate(upscaler or [asset_path("miniature/upscaler.safetensors")]):
+        ways[f"network {number + 1}"] = load_upscaler(path)
     chosen = people_of(ShardIndex(shards), protocol_named("quick", people=people))
     measured = _against_truth(ways, chosen, FeatureNetwork(features))
     for name, unit in (("PSNR", "dB"), ("feature distance", "")):
-        tables = {way: {"x": column} for way, column in measured[name].items()}
-        rows = [[way, _told(over_people(table, _mean, seed=SEED))] for way, table in tables.items()]
-        gain = paired_difference(tables["network"], tables["bicubic"], _mean, seed=SEED)
-        print_table(f"{name} {unit}, {len(chosen)} people", ["", name], [*rows, ["difference", _told(gain)]])
+        _print(f"{name} {unit}, {len(chosen)} people", measured[name])
     drawn = _drawn(ways, chosen[: people // 2])
-    tables = {way: {"x": column} for way, column in drawn["similarity"].items()}
-    rows = [[way, _told(over_people(table, _mean, seed=SEED))] for way, table in tables.items()]
-    gain = paired_difference(tables["network"], tables["bicubic"], _mean, seed=SEED)
-    title = "judge's similarity of what the miniature draws to another photo of the person"
-    print_table(title, ["", "cosine"], [*rows, ["difference", _told(gain)]])
+    _print("judge's similarity of what the miniature draws to another photo of the person", drawn["similarity"])
     if sheet is not None:
         tiles = [
             Tile(picture, way) for number in range(4) for way, pictures in drawn["pictures"].items()
             for picture in [pictures[number]]
         ]  # fmt: skip
         write_sheet(sheet, tiles, drawn["making"], title="128 px enlarged to 256")
+
+
+def _print(title: str, columns: dict[str, np.ndarray]) -> None:
+    """Each way's mean over people, and what it differs from interpolating."""
+    tables = {way: {"x": column} for way, column in columns.items()}
+    rows = [
+        [way, _told(over_people(table, _mean, seed=SEED)),
+         _told(paired_difference(table, tables["bicubic"], _mean, seed=SEED))]
+        for way, table in tables.items()
+    ]  # fmt: skip
+    print_table(title, ["", "mean", "minus bicubic"], rows)
 
 
 def _mean(table: dict[str, np.ndarray]) -> np.ndarray:
