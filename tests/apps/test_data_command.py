@@ -87,6 +87,11 @@ def test_synthesize(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest
     assert code == 0
     assert "kept: 4, child: 0, another person: 0, no face: 0" in output
     assert len(list(read_shards(tmp_path / "out" / "shards"))) == 4
+    for division in ("gender", "age", "skin tone"):
+        assert division in output
+    assert "100%" in output
+    card = json.loads((tmp_path / "out" / "shards" / "card.json").read_text())
+    assert (card["pictures"], card["settings"]) == (4, {"people": 2, "pictures": 2, "seed": 1})
     code, _, errors = run(*options, "--people", 2, "--pictures", 2, "--seed", 9)
     assert code == 2
     assert "choose another folder" in errors

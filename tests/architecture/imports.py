@@ -21,7 +21,12 @@ USES = {
     "evaluation": {"core", "faces", "identity", "diffusion", "losses", "adapters", "data", "systems"},
 }
 """What each room may import besides itself; ``apps`` may import every room."""
-SYSTEMS_ASSEMBLED_IN = ("limner.apps.assembly", "limner.apps.training_miniature", "limner.apps.training_fact")
+SYSTEMS_ASSEMBLED_IN = (
+    "limner.apps.assembly",
+    "limner.apps.training_miniature",
+    "limner.apps.training_upscaler",
+    "limner.apps.training_fact",
+)
 """The one place for pictures, the others for training runs: together they would pass the limit on a file's length."""
 CONTRACT = "limner.systems.contract"
 

@@ -9,14 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from limner.adapters.projectors import stack_photos
 from limner.apps.bases import MINIATURE, Base, open_base
+from limner.apps.settings import Dials, PortraitSettings
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
-from limner.core.errors import FeatureSpaceError
+from limner.core.errors import ConfigError, FeatureSpaceError
+from limner.diffusion.upscaling import FaceUpscaler, load_upscaler, upscaler_licence
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
 from limner.identity.recognition import Recognizer
@@ -25,8 +28,8 @@ from limner.systems.fact import Fact
 from limner.systems.fact_conversion import convert_fact as convert_fact
 from limner.systems.fact_conversion import export_fact as export_fact
 
-ADAPTER_FILE, ENCODER_FILE = "adapter.safetensors", "encoder.safetensors"
-"""Where a miniature folder keeps its face adapter and its face encoder."""
+ADAPTER_FILE, ENCODER_FILE, ENLARGER_FILE = "adapter.safetensors", "encoder.safetensors", "upscaler.safetensors"
+"""Where a miniature folder keeps its face adapter, its face encoder and the network that doubles the side."""
 
 
 @dataclass(frozen=True)
@@ -153,16 +156,54 @@ class OpenedAdapter:
 
 
 @dataclass(frozen=True, eq=False)
+class Enlarger:
+    """What doubles the side of what a base draws; ``licence`` names its record."""
+
+    network: FaceUpscaler
+    licence: str
+
+
+@dataclass(frozen=True, eq=False)
 class Assembly:
     """A base and, if there is one, the face adapter made for it."""
 
     base: Base
     adapter: OpenedAdapter | None
 
+    def enlarged(self, image: np.ndarray, settings: Dials) -> np.ndarray:
+        """The picture as it is to be shown: of twice the size if that was asked for.
+
+        Raises:
+            ConfigError: it was, and the base brings no network for it.
+        """
+        asked = isinstance(settings, PortraitSettings) and settings.enlarge
+        return self.enlarger.network.enlarge(image) if asked else image
+
+    def licences_of(self, settings: Dials) -> tuple[str, ...]:
+        """Licence records of everything that such a picture comes from."""
+        enlarged = isinstance(settings, PortraitSettings) and settings.enlarge
+        return self.licences + ((self.enlarger.licence,) if enlarged else ())
+
     @property
     def licences(self) -> tuple[str, ...]:
         """Licence records of everything that was opened."""
         return self.base.licences + (() if self.adapter is None else self.adapter.licences)
+
+    @cached_property
+    def enlarger(self) -> Enlarger:
+        """The base's own network that doubles the side; opened when first asked for.
+
+        Raises:
+            ConfigError: the base brings none.
+            CheckpointError: its file is broken.
+        """
+        path = _own(self.base, ENLARGER_FILE)
+        if path is None:
+            raise ConfigError(
+                f"{self.base.name} brings no network that enlarges its pictures; leave enlarge (--enlarge) out, or "
+                "train one: limner train recipes/miniature-upscaler.toml (docs/miniature.md)"
+            )
+        return Enlarger(load_upscaler(path), upscaler_licence(path))
 
 
 def assemble(

@@ -13,6 +13,7 @@ from limner.apps.training_miniature import (
     train_miniature_fact,
 )
 from limner.apps.training_progress import Report
+from limner.apps.training_upscaler import UpscalerRecipe, train_miniature_upscaler
 from limner.core.config import Config, peek
 from limner.core.errors import ConfigError
 from limner.training.engine import main_process_first
@@ -21,6 +22,7 @@ RECIPES: dict[str, type[Config]] = {
     "miniature-encoder": EncoderRecipe,
     "miniature-base": BaseRecipe,
     "miniature-fact": FactRecipe,
+    "miniature-upscaler": UpscalerRecipe,
     "fact": PortraitFactRecipe,
 }
 
@@ -55,5 +57,7 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
         return train_miniature_base(recipe, shards, folder, autoencoder, report)
     if isinstance(recipe, FactRecipe):
         return train_miniature_fact(recipe, folder, report)
+    if isinstance(recipe, UpscalerRecipe):
+        return train_miniature_upscaler(recipe, shards, folder, report)
     assert isinstance(recipe, PortraitFactRecipe)
     return train_fact(recipe, shards, folder, report)

@@ -76,6 +76,8 @@ def draw_group(
     prompt, negative = studio.words(settings)
     for person in people:
         studio.guard.request(prompt, person)
+    if settings.enlarge:
+        _ = studio.assembly.enlarger  # a base without one is told before anything is drawn
     placed = Placed(tuple(people), regions)
     seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
     rows = [Row(prompt, seed, negative_prompt=negative, placed=placed) for seed in seeds]
@@ -85,6 +87,7 @@ def draw_group(
         studio.guard.picture(image, prompt)
         similarities, in_place = _check(studio, image, people, regions)
         making = portrait_making(studio.assembly, settings, seed)
+        image = studio.assembly.enlarged(image, settings)
         portraits.append(GroupPortrait(image, seed, similarities, in_place, settings, making))
     if settings.best_of > 1:
         portraits = sorted(portraits, key=lambda one: one.rank, reverse=True)[: settings.count]

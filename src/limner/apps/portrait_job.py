@@ -113,7 +113,7 @@ def run_job(job: PortraitJob, folder: Path) -> Results:
             studio = job.open()
         with clock.stage("looking at the face"):
             identity, tiles = _person(studio, job.faces)
-        licences = licences_of(studio, [identity], [job.faces])
+        licences = licences_of(studio, [identity], [job.faces], own=studio.assembly.licences_of(job.settings))
         job.require_terms(licences)
         with clock.stage("drawing"):
             portraits = studio.draw(
@@ -148,10 +148,13 @@ def identity_of(studio: "Studio", faces: Faces) -> "Identity":
     return studio.identity(faces.photos, face_index=faces.indices)
 
 
-def licences_of(studio: "Studio", people: "Sequence[Identity]", faces: Sequence[Faces]) -> tuple[str, ...]:
-    """Licence records of every network that takes part."""
+def licences_of(
+    studio: "Studio", people: "Sequence[Identity]", faces: Sequence[Faces], *, own: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Licence records of every network that takes part; ``own`` are the model's, those it was opened with if None."""
     from limner.apps.studio import ENROLLING, MEASURING
 
     enrolling = () if all(one.card is not None for one in faces) else ENROLLING
     of_people = [name for person in people for name in person.licences]
-    return tuple(dict.fromkeys((*studio.licences, *of_people, *enrolling, *MEASURING)))
+    of_model = studio.licences if own is None else own
+    return tuple(dict.fromkeys((*of_model, *of_people, *enrolling, *MEASURING)))

@@ -28,7 +28,7 @@ def portrait_making(assembly: "Assembly", settings: "Dials", seed: int, *, kind:
         kind=kind,
         model=_public_name(assembly.base.name),
         adapter=named,
-        licences=assembly.licences,
+        licences=assembly.licences_of(settings),
         parameters={"seed": seed, **public},
     )
 

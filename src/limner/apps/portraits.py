@@ -94,6 +94,8 @@ def draw_orders(
     for order in orders:
         _require_same_pass(orders[0].settings, order.settings)
     settings = orders[0].settings
+    if settings.enlarge:
+        _ = studio.assembly.enlarger  # a base without one is told before anything is drawn
     assert settings.height is not None
     assert settings.width is not None
     size = settings.height, settings.width
@@ -140,6 +142,7 @@ def _finished(
     except RefusedError as refusal:
         return refusal
     settings = order.settings
+    images = [studio.assembly.enlarged(image, settings) for image in images]
     portraits = [
         Portrait(
             image,

@@ -96,11 +96,13 @@ class PortraitSettings(Dials):
         height: in pixels, a multiple of 8; the base's own if None.
         width: likewise.
         best_of: pictures drawn for each one kept; the guide keeps those most like the person.
+        enlarge: whether the base's own network doubles the side of what was drawn.
     """
 
     height: PositiveInt | None = Field(default=None, multiple_of=8)
     width: PositiveInt | None = Field(default=None, multiple_of=8)
     best_of: PositiveInt = 1
+    enlarge: bool = False
 
 
 class InpaintSettings(Dials):

@@ -1,4 +1,4 @@
-"""``limner train``: one recipe, one run; killed at any point, the same command goes on where it was.
+"""``limner train``: one recipe, one run; several run in turn. Killed at any point, the same command goes on from there.
 
 In several processes: ``accelerate launch -m limner.training`` with the same arguments.
 """
@@ -16,30 +16,37 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe, .toml; see recipes/.")],
+    recipe: Annotated[list[Path], typer.Argument(help="Recipe, .toml, see recipes/; several run in turn.")],
     shards: Annotated[Path, typer.Option(help="Folder of training shards, see `limner data`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder shared by runs that build on each other.")],
     autoencoder: Annotated[
         Path | None, typer.Option(help="Folder of taef2_encoder.pth and taef2_decoder.pth; the base needs it once.")
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Change one setting: training.steps=10.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting of every recipe: training.steps=10.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 takes all.")] = 0,
 ) -> None:
-    """Train what a recipe says and write its weights to OUTPUT/model."""
+    """Train what recipes say and write the weights to OUTPUT/model."""
     import torch
 
     from limner.apps.progress import training_bars
     from limner.apps.quiet import quiet_libraries
+    from limner.core.memory import keep_freed_memory
 
     with quiet_libraries():
         from limner.apps.assembly_training import read_recipe
         from limner.apps.assembly_training import train as run_recipe
 
-    settings = read_recipe(recipe, set_ or [])
+    keep_freed_memory()
+    settings = [
+        read_recipe(path, set_ or []) for path in recipe
+    ]  # a mistake in the last one shows before the first runs
     if threads:
         torch.set_num_threads(threads)
     first = os.environ.get("RANK", "0") == "0"  # of the processes that accelerate starts
-    with quiet_libraries(keep_bars=True), training_bars(hidden=not first) as bars:
-        written = run_recipe(settings, shards, output, autoencoder, bars(""))
-    if first:
-        typer.echo(f"written: {written}")
+    for one in settings:
+        with quiet_libraries(keep_bars=True), training_bars(hidden=not first) as bars:
+            written = run_recipe(one, shards, output, autoencoder, bars(""))
+        if first:
+            typer.echo(f"written: {written}")

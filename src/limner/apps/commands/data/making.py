@@ -1,9 +1,12 @@
 """``limner data synthesize`` and ``import``: shards of people who do not exist, and of packed photo sets."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+
+SHOWN_DIVISIONS = ("gender", "age", "skin tone")
 
 
 def register(group: typer.Typer) -> None:
@@ -23,15 +26,21 @@ def synthesize(
     pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
 ) -> None:
-    """Invent people and write shards of them. Killed at any point, the same command goes on where it was."""
+    """Invent people, write shards of them and say who is in them. Killed at any point, the same command goes on where
+    it was."""
+    from dataclasses import asdict
+
     import torch
     from rich.progress import Progress
 
+    from limner.core.memory import keep_freed_memory
+    from limner.data.card import write_card
     from limner.data.face_generator import FaceGenerator
     from limner.data.measuring import PictureMeasurer
     from limner.data.synthesis import Directions
     from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
 
+    keep_freed_memory()
     crowd, measurer, edits = Crowd(people, pictures, seed), PictureMeasurer(), Directions.read(directions)
     measurer.require_packages()
     network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -39,7 +48,8 @@ def synthesize(
         drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
         draw_pictures(output, crowd, network, edits, lambda n, _: progress.update(drawing, completed=n))
         counts = write_shards(output, crowd, measurer, lambda n, _: progress.update(measuring, completed=n))
-    typer.echo(", ".join(f"{reason}: {count}" for reason, count in counts.items()))
+    typer.echo("looked at now: " + ", ".join(f"{reason}: {count}" for reason, count in counts.items()))
+    _print_bins(output / "shards", write_card(output / "shards", settings=asdict(crowd)))
 
 
 def import_sets(
@@ -49,6 +59,7 @@ def import_sets(
 ) -> None:
     """Measure packed photo sets and write one shard each; shards that exist are kept."""
     from limner.apps.tables import print_table
+    from limner.data.card import write_card
     from limner.data.measuring import PictureMeasurer
     from limner.data.photo_sets import records_of_set
     from limner.data.record import write_shard
@@ -61,3 +72,17 @@ def import_sets(
         count = "kept" if shard.exists() else write_shard(shard, records_of_set(folder, measurer, split=split))
         rows.append((folder.name, str(count)))
     print_table(str(output), ["set", "records"], rows)
+    _print_bins(output, write_card(output))
+
+
+def _print_bins(shards: Path, card: Mapping[str, Any]) -> None:
+    """Who is in a folder of shards, by what a portrait model must be fair to."""
+    from limner.apps.tables import print_table
+
+    rows = [
+        (division, group, count, f"{count / card['pictures']:.0%}")
+        for division in SHOWN_DIVISIONS
+        for group, count in card["bins"].get(division, {}).items()
+    ]
+    title = f"{shards}: {card['pictures']} pictures of {card['people']} people; all divisions in card.md"
+    print_table(title, ["division", "group", "pictures", "share"], rows)
