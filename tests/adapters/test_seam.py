@@ -5,7 +5,7 @@ import torch
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import Tensor, nn
 
-from limner.adapters.seam import Seam, Site, describe, find_sites, locate, unwrapped, watch_timestep
+from limner.adapters.seam import Call, Seam, Site, describe, find_sites, locate, unwrapped, watch_calls
 from limner.core.errors import TargetNotFoundError
 from tests.contracts.backbones import KINDS, Kind, pixart, sd15, sdxl
 
@@ -63,25 +63,26 @@ def test_a_seam_adds_on_entry_and_on_exit(same: bool) -> None:
         handle.remove()
 
 
-def test_the_timestep_is_seen_by_place_and_by_name() -> None:
-    seen: list[Tensor | float | None] = []
+def test_a_call_is_seen_by_place_and_by_name() -> None:
+    seen: list[Call] = []
     backbone = sd15()
-    watch_timestep(backbone, seen.append)
+    watch_calls(backbone, seen.append)
     latents, text = torch.zeros(1, 4, 8, 8), torch.zeros(1, 3, 12)
     backbone(latents, 7, text)
-    backbone(latents, timestep=8, encoder_hidden_states=text)
+    backbone(sample=latents, timestep=8, encoder_hidden_states=text)
     other = pixart()
-    watch_timestep(other, seen.append)
+    watch_calls(other, seen.append)
     other(latents, text, torch.tensor([9]), added_cond_kwargs={"resolution": None, "aspect_ratio": None})
-    assert [int(step) for step in seen if step is not None] == [7, 8, 9]
+    assert [int(call.timestep) for call in seen if call.timestep is not None] == [7, 8, 9]
+    assert all(call.sample is latents for call in seen)
 
 
 def test_a_backbone_without_timestep_shows_none() -> None:
-    seen: list[Tensor | float | None] = []
+    seen: list[Call] = []
     layer = nn.Linear(1, 1)
-    watch_timestep(layer, seen.append)
+    watch_calls(layer, seen.append)
     layer(torch.zeros(1))
-    assert seen == [None]
+    assert [call.timestep for call in seen] == [None]
 
 
 def test_describe_is_for_people() -> None:
