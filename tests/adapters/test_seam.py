@@ -5,7 +5,7 @@ import torch
 from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DModel
 from torch import Tensor, nn
 
-from limner.adapters.seam import Call, Seam, Site, describe, find_sites, locate, unwrapped, watch_calls
+from limner.adapters.seam import Seam, Site, describe, find_sites, locate, unwrapped, watch_timestep
 from limner.core.errors import TargetNotFoundError
 from tests.contracts.backbones import KINDS, Kind, pixart, sd15, sdxl
 
@@ -63,26 +63,25 @@ def test_a_seam_adds_on_entry_and_on_exit(same: bool) -> None:
         handle.remove()
 
 
-def test_a_call_is_seen_by_place_and_by_name() -> None:
-    seen: list[Call] = []
+def test_the_timestep_is_seen_by_place_and_by_name() -> None:
+    seen: list[Tensor | float | None] = []
     backbone = sd15()
-    watch_calls(backbone, seen.append)
+    watch_timestep(backbone, seen.append)
     latents, text = torch.zeros(1, 4, 8, 8), torch.zeros(1, 3, 12)
     backbone(latents, 7, text)
-    backbone(sample=latents, timestep=8, encoder_hidden_states=text)
+    backbone(latents, timestep=8, encoder_hidden_states=text)
     other = pixart()
-    watch_calls(other, seen.append)
+    watch_timestep(other, seen.append)
     other(latents, text, torch.tensor([9]), added_cond_kwargs={"resolution": None, "aspect_ratio": None})
-    assert [int(call.timestep) for call in seen if call.timestep is not None] == [7, 8, 9]
-    assert all(call.sample is latents for call in seen)
+    assert [int(step) for step in seen if step is not None] == [7, 8, 9]
 
 
 def test_a_backbone_without_timestep_shows_none() -> None:
-    seen: list[Call] = []
+    seen: list[Tensor | float | None] = []
     layer = nn.Linear(1, 1)
-    watch_calls(layer, seen.append)
+    watch_timestep(layer, seen.append)
     layer(torch.zeros(1))
-    assert [call.timestep for call in seen] == [None]
+    assert seen == [None]
 
 
 def test_describe_is_for_people() -> None:

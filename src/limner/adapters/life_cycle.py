@@ -19,7 +19,7 @@ from limner.adapters.attention import FaceKeys
 from limner.adapters.condition import WHOLE_RUN, FaceCondition, laid_end_to_end
 from limner.adapters.memory import FaceMemory
 from limner.adapters.place import Compute, IncrementRecord, Place, Scope, Shown
-from limner.adapters.seam import Call, Seam, Site, forget_compiled_code, locate, watch_calls
+from limner.adapters.seam import Seam, Site, forget_compiled_code, locate, watch_timestep
 from limner.adapters.sparse import Run, Sparse
 from limner.core.errors import AdapterError, AlreadyInjectedError, NotInjectedError
 
@@ -74,7 +74,7 @@ class SeamAdapter(nn.Module, ABC):
         if self.is_injected:
             raise AlreadyInjectedError("the adapter sits in a backbone already; eject it first, or load another copy")
         seams = locate(backbone, self.sites)
-        self._handles = [watch_calls(backbone, self._see)]
+        self._handles = [watch_timestep(backbone, self._see_timestep)]
         self._places = [Place(site.name, self.layers.get_submodule(site.name)) for site in self.sites]
         for place, seam in zip(self._places, seams, strict=True):
             self._handles += self.attach(place, seam)
@@ -139,8 +139,8 @@ class SeamAdapter(nn.Module, ABC):
                 that fits counts, and a block with factor 0 is skipped.
             window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise
                 to picture. It follows the timestep, so it holds for any scheduler and for image to image.
-            sparse: bring only the face's positions up to date in late steps, an approximation; not while something is
-                trained or recorded. Not for a backbone that is compiled as a whole.
+            sparse: add to the face's positions only in late steps, an approximation; not while something is trained or
+                recorded. Not for a backbone that is compiled as a whole.
             memory: keeps what the layers make of these faces for later scopes; not while training.
 
         Raises:
@@ -239,9 +239,9 @@ class SeamAdapter(nn.Module, ABC):
     def _layer(self, name: str) -> Any:
         return self.layers.get_submodule(name)
 
-    def _see(self, call: Call) -> None:
+    def _see_timestep(self, timestep: Tensor | float | None) -> None:
         if self._scope is not None:
-            self._scope.begin(call, self.num_train_timesteps)
+            self._scope.begin(timestep, self.num_train_timesteps)
 
     def _check(self, face_tokens: Tensor) -> None:
         if self._scope is not None and self._scope.condition.thread != threading.get_ident():

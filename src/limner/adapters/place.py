@@ -14,8 +14,6 @@ from torch import Tensor
 
 from limner.adapters.attention import FaceKeys, Increments
 from limner.adapters.condition import FaceCondition, RowPlan, progress_at
-from limner.adapters.regions import picture_size
-from limner.adapters.seam import Call
 from limner.adapters.sparse import Region, Run
 from limner.core.errors import AdapterError
 
@@ -96,48 +94,43 @@ class Scope:
         shown: what each layer shows, by the path of its block; a block that is left out adds nothing.
         active: whether the adapter acts in this call of the backbone, or ``(1 or batch,)`` bool.
         run: follows the sampling where late steps are sparse.
-        size: rows and columns of what is denoised, known where steps are sparse.
     """
 
     condition: FaceCondition
     shown: Mapping[str, Shown] = field(default_factory=dict)
     active: bool | Tensor = True
     run: Run | None = None
-    size: tuple[int, int] = (0, 0)
 
-    def begin(self, call: Call, num_train_timesteps: int) -> None:
-        """Take note of a call of the backbone.
+    def begin(self, timestep: Tensor | float | None, num_train_timesteps: int) -> None:
+        """Take note of a call of the backbone at this timestep.
 
         Raises:
             AdapterError: it has no timestep and something depends on that; or it is compiled and shall be sparse.
         """
         if not self.condition.is_windowed and self.run is None:
             return
-        if call.timestep is None:
+        if timestep is None:
             raise AdapterError(
                 "a step window and sparse steps need a backbone that takes a timestep; leave them out for this one"
             )
         if self.condition.is_windowed:
-            rows = self.condition.active_rows(call.timestep, num_train_timesteps)
+            rows = self.condition.active_rows(timestep, num_train_timesteps)
             # Compiled code cannot branch on numbers, and a batch may mix active rows with others.
             split = torch.compiler.is_compiling() or bool(rows.any() != rows.all())
             self.active = rows if split else bool(rows.all())
         if self.run is not None:
-            self._follow(self.run, call, num_train_timesteps)
+            self._follow(self.run, timestep, num_train_timesteps)
 
-    def _follow(self, run: Run, call: Call, num_train_timesteps: int) -> None:
+    def _follow(self, run: Run, timestep: Tensor | float, num_train_timesteps: int) -> None:
         if torch.compiler.is_compiling():
             raise AdapterError(
                 "sparse steps cannot follow a backbone that is compiled as a whole; compile its blocks instead, with "
                 "backbone.compile_repeated_blocks()"
             )
-        assert call.timestep is not None
-        assert call.sample is not None
         # Of a batch whose rows are at different steps, the earliest counts.
-        if run.see(float(progress_at(call.timestep, num_train_timesteps).min())):
+        if run.see(float(progress_at(timestep, num_train_timesteps).min())):
             for shown in self.shown.values():
                 shown.region = None
-        self.size = call.sample.shape[-2], call.sample.shape[-1]
 
     def factors(self, plan: RowPlan, num_positions: int) -> list[Tensor]:
         """Weights of the increments of a call, ``(1 or batch, 1 or positions, 1)``."""
@@ -207,12 +200,11 @@ class Place:
 
     def _sparse(self, scope: Scope, shown: Shown, read: Tensor, compute: Compute, plan: RowPlan) -> Tensor:
         run, region = scope.run, shown.region
-        if run is None:
-            return self._computed(scope, shown, read, compute, plan).total
-        if run.is_late and region is not None and region.increment.shape == read.shape:
-            return region.renewed(self._computed(scope, shown, read, compute, plan, region.positions).total)
+        if run is not None and run.is_late and region is not None and region.fits(read):
+            return region.spread(self._computed(scope, shown, read, compute, plan, region.positions).total)
         total = self._computed(scope, shown, read, compute, plan).total
-        shown.region = Region.predicted(total, picture_size(scope.size, read.shape[1]), run.sparse.share)
+        if run is not None:
+            shown.region = Region.predicted(total, run.sparse.share)
         return total
 
     def _computed(

@@ -7,23 +7,6 @@ from torch import Tensor
 from limner.core.errors import AdapterError
 
 
-def picture_size(latents: tuple[int, int], num_positions: int) -> tuple[int, int]:
-    """Rows and columns of a block's picture, which is the latents' halved, rounding up, so many times.
-
-    Raises:
-        AdapterError: no halving gives so many positions.
-    """
-    rows, columns = latents
-    while rows * columns > num_positions:
-        rows, columns = -(-rows // 2), -(-columns // 2)
-    if rows * columns != num_positions:
-        raise AdapterError(
-            f"{latents[0]} x {latents[1]} positions cannot be laid on a block of {num_positions}; give regions at the "
-            "size of the latents"
-        )
-    return rows, columns
-
-
 def fitted(regions: Tensor, num_positions: int) -> Tensor:
     """Regions at the size of a block's picture.
 
@@ -37,7 +20,14 @@ def fitted(regions: Tensor, num_positions: int) -> Tensor:
     Raises:
         AdapterError: no halving gives so many positions.
     """
-    rows, columns = picture_size((regions.shape[-2], regions.shape[-1]), num_positions)
+    rows, columns = regions.shape[-2:]
+    while rows * columns > num_positions:
+        rows, columns = -(-rows // 2), -(-columns // 2)
+    if rows * columns != num_positions:
+        raise AdapterError(
+            f"regions of {regions.shape[-2]} x {regions.shape[-1]} positions cannot be laid on a block of "
+            f"{num_positions}; give them at the size of the latents"
+        )
     return F.adaptive_avg_pool2d(regions, (rows, columns)).flatten(2)
 
 

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,16 +33,6 @@ class Site:
     name: str
     channels: int
     heads: int
-
-
-class Call(NamedTuple):
-    """What an adapter needs to know of one call of the backbone.
-
-    ``sample`` is what is denoised, ``(batch, channels, rows, columns)`` or None; ``timestep`` None if it takes none.
-    """
-
-    sample: Tensor | None
-    timestep: Tensor | float | None
 
 
 @dataclass(frozen=True)
@@ -139,16 +129,15 @@ def describe(sites: Sequence[Site]) -> str:
     return f"{len(sites)} blocks of widths {widths} with {sites[0].heads} heads from {sites[0].name!r}"
 
 
-def watch_calls(backbone: nn.Module, see: Callable[[Call], None]) -> RemovableHandle:
-    """Tell ``see`` of every call of the backbone before it begins."""
+def watch_timestep(backbone: nn.Module, see: Callable[[Tensor | float | None], None]) -> RemovableHandle:
+    """Hand the timestep of every call of the backbone to ``see``; None if it takes none."""
     backbone = unwrapped(backbone)
     # From the class, because offloading puts a forward without names on the instance.
     names = list(inspect.signature(type(backbone).forward).parameters)[1:]
     position = names.index("timestep") if "timestep" in names else len(names)
 
     def on_call(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        sample = args[0] if args else kwargs.get(names[0])
-        see(Call(sample, args[position] if len(args) > position else kwargs.get("timestep")))
+        see(args[position] if len(args) > position else kwargs.get("timestep"))
 
     return backbone.register_forward_pre_hook(on_call, with_kwargs=True)
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import stack_photos
+from limner.adapters.sparse import Sparse
 from limner.apps.bases import MINIATURE, Base, open_base
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
 from limner.core.errors import FeatureSpaceError
+from limner.diffusion.prompts import PromptMemory
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
 from limner.identity.recognition import Recognizer
@@ -41,6 +44,7 @@ class Showing:
     block_scales: Mapping[str, float] = field(default_factory=dict)
     window: tuple[float, float] = (0.0, 1.0)
     face_guidance: Literal["dropped", "shared"] = "dropped"
+    sparse: Sparse | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +55,13 @@ class FaceAdapter:
         system: on the base's device, in the base's precision.
         path: the file it was read from.
         encoder_path: the face encoder whose features it reads; None if no fitting one was given.
+        memory: what it made of people shown before.
     """
 
     system: FaceSystem
     path: Path
     encoder_path: Path | None
+    memory: FaceMemory = field(default_factory=FaceMemory)
 
     @property
     def feature_space(self) -> str:
@@ -126,9 +132,10 @@ class FaceAdapter:
     def _shown(
         self, unet: Any, features: Tensor, photo_mask: Tensor | None, regions: Tensor | None, showing: Showing
     ) -> Iterator[None]:
+        adapter = self.system.adapter
         with (
             torch.no_grad(),
-            self.system.adapter.injected(unet),
+            nullcontext() if adapter.is_injected else adapter.injected(unet),
             self.system.conditioned(
                 features,
                 photo_mask=photo_mask,
@@ -138,6 +145,8 @@ class FaceAdapter:
                 scale=showing.scale,
                 block_scales=showing.block_scales,
                 window=showing.window,
+                sparse=showing.sparse,
+                memory=self.memory,
             ),
         ):
             yield
@@ -157,6 +166,28 @@ class Assembly:
 
     base: Base
     adapter: FaceAdapter | None
+    prompts: PromptMemory = field(default_factory=PromptMemory)
+
+    def compile(self, **options: Any) -> None:
+        """Compile the blocks of the denoiser; the adapter stays in it, at rest, until :meth:`close`.
+
+        Entering and leaving would have everything compiled anew for each picture.
+
+        Args:
+            options: of ``torch.compile``.
+        """
+        unet = self.base.pipeline.unet
+        if self.adapter is not None and not self.adapter.system.adapter.is_injected:
+            self.adapter.system.adapter.inject(unet)
+        unet.compile_repeated_blocks(**options)
+
+    def close(self) -> None:
+        """Forget what was made of people and sentences, and leave the denoiser."""
+        self.prompts.close()
+        if self.adapter is not None:
+            self.adapter.memory.close()
+            if self.adapter.system.adapter.is_injected:
+                self.adapter.system.adapter.eject()
 
     @property
     def licences(self) -> tuple[str, ...]:
