@@ -91,11 +91,11 @@ def test_late_steps_add_the_exact_increment_in_the_region_and_nothing_elsewhere(
 @torch.no_grad()
 def test_another_run_in_the_same_scope_is_looked_at_anew(one: tuple[OneBlock, GatedFaceAdapter]) -> None:
     backbone, adapter = one
-    with adapter.injected(backbone), adapter.conditioned(faces(2), sparse=Sparse(share=0.25, start=0.5)):
+    with adapter.injected(backbone), adapter.conditioned(faces(1), sparse=Sparse(share=0.25, start=0.5)):
         outputs = [backbone(hidden(seed), step) for seed, step in [(1, 900), (2, LATE), (3, 900), (2, LATE)]]
         # A batch of another size, and a run that begins late, as image to image does, have no region yet.
         smaller = backbone(hidden(2, rows=4), LATE)
-    with adapter.injected(backbone), adapter.conditioned(faces(2)):
+    with adapter.injected(backbone), adapter.conditioned(faces(1)):
         assert torch.equal(outputs[2], backbone(hidden(3), 900))
         assert torch.equal(smaller, backbone(hidden(2, rows=4), LATE))
     assert not torch.equal(outputs[1], outputs[3])

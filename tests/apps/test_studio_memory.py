@@ -15,6 +15,8 @@ from limner.adapters.projectors import Resampler
 from limner.apps.guard import Guard
 from limner.apps.identity_memory import IdentityMemory
 from limner.apps.portraits import Order
+from limner.apps.service.bench import open_studio
+from limner.apps.service.settings import ModelSettings
 from limner.apps.settings import PortraitSettings
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
@@ -128,6 +130,14 @@ def test_a_closed_studio_holds_nothing_and_still_draws(studio: Studio, calls: Co
     studio.portrait(studio.identity(PHOTO), PROMPT, num_steps=1)
     assert all(len(memory) == 0 for memory in memories)
     assert calls["analysis"] == 2
+
+
+def test_a_worker_of_the_service_remembers_nobody(miniature_folder: Path) -> None:
+    studio = open_studio(ModelSettings(model=str(miniature_folder), device="cpu"))
+    studio.portrait(studio.identity(PHOTO), PROMPT, num_steps=1)
+    adapter = studio.assembly.adapter
+    assert adapter is not None
+    assert len(studio._identities) == len(adapter.memory) == 0
 
 
 def test_people_share_a_pass_and_each_sentence_is_encoded_once(studio: Studio, calls: Counter[str]) -> None:

@@ -1,7 +1,6 @@
 """Tiny random backbones of the five kinds every adapter must live in."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +85,7 @@ def _decoupled(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
 class _Sparse(GatedFaceAdapter):
     """Every call of a scope but the first is sparse."""
 
-    def conditioned(self, *args: Any, **options: Any) -> AbstractContextManager[None]:
+    def conditioned(self, *args: Any, **options: Any) -> Any:
         return super().conditioned(*args, **{"sparse": Sparse(share=0.5, start=0.0)} | options)
 
 
@@ -95,7 +94,7 @@ class _Remembering(GatedFaceAdapter):
 
     memory = FaceMemory()
 
-    def conditioned(self, *args: Any, **options: Any) -> AbstractContextManager[None]:
+    def conditioned(self, *args: Any, **options: Any) -> Any:
         if not self.training:
             with super().conditioned(*args, **{"memory": self.memory} | options):
                 pass

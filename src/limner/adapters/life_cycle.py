@@ -7,7 +7,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -176,7 +175,7 @@ class SeamAdapter(nn.Module, ABC):
         pass must be inside ``conditioned``.
         """
         # As it was at this call: the scope goes on to others before the backward pass comes.
-        scope = None if self._scope is None else replace(self._scope)
+        scope = None if self._scope is None else self._scope.as_it_is()
 
         def run(*inputs: Any) -> Any:
             with self._in(scope):

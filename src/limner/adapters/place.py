@@ -132,6 +132,10 @@ class Scope:
             for shown in self.shown.values():
                 shown.region = None
 
+    def as_it_is(self) -> "Scope":
+        """The scope as it stands in this call, whatever comes after."""
+        return Scope(self.condition, self.shown, self.active, self.run)
+
     def factors(self, plan: RowPlan, num_positions: int) -> list[Tensor]:
         """Weights of the increments of a call, ``(1 or batch, 1 or positions, 1)``."""
         inside = self.condition.share_inside(plan, num_positions)

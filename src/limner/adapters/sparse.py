@@ -7,6 +7,7 @@ widening the region by its neighbours.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,14 +35,8 @@ class Sparse:
             raise AdapterError(f"{self}; expected a share in (0, 1] and a start in [0, 1]")
 
 
-@dataclass(frozen=True, eq=False)
-class Region:
-    """Where a layer adds most.
-
-    Attributes:
-        positions: int64 ``(batch, inside)``, in order.
-        num_positions: of the whole picture.
-    """
+class Region(NamedTuple):
+    """Where a layer adds most: ``positions``, int64 ``(batch, inside)`` in order, of ``num_positions``."""
 
     positions: Tensor
     num_positions: int
