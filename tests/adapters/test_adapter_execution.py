@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from limner.adapters.adapter import GatedFaceAdapter
+from limner.adapters.memory import FaceMemory
+from limner.adapters.sparse import Sparse
 from limner.core.errors import AdapterError
 from tests.contracts.backbones import KINDS, Kind, awake, faces, run, sd15
 
@@ -105,3 +108,51 @@ def test_a_compiled_backbone_follows_the_adapter(kind: Kind, backend: str) -> No
                 torch.testing.assert_close(run(compiled, inputs), wanted, **near)
                 assert not torch.allclose(wanted, base, atol=1e-3)
     torch.testing.assert_close(run(compiled, inputs), base, **near)
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole"), [(SD15, True), (SD15, False), (PIXART, True)], ids=["whole", "by block", "pixart"]
+)
+@torch.no_grad()
+def test_another_face_scale_or_prompt_needs_no_new_code(kind: Kind, whole: bool) -> None:
+    """Compiled as a whole, and by block, where all blocks of a kind share their code."""
+    torch.compiler.reset()
+    backbone, other = kind.build(), kind.build()
+    adapter, plain, memory = awake(backbone, kind), awake(other, kind), FaceMemory()
+    counter = CompileCounterWithBackend("aot_eager")
+    plain.inject(other)
+    adapter.inject(backbone)
+    called: Any = torch.compile(backbone, backend=counter, fullgraph=True) if whole else backbone
+    if not whole:
+        backbone.compile_repeated_blocks(backend=counter, fullgraph=True)
+    graphs = []
+    cases = [(1.0, {}), (0.5, {}), (0.7, {"mid_block": 0.5}), (0.8, {"mid_block": 0.6})]
+    for seed, (scale, blocks) in enumerate(cases):
+        blocks = blocks if kind is SD15 else {}
+        options: dict[str, Any] = {"scale": scale, "block_scales": blocks, "memory": memory, "window": (0.0, 0.9 + seed / 99)}
+        inputs, people = kind.inputs(2, seed), (faces(1, seed=seed), faces(1, seed=8))
+        with adapter.conditioned(*people, **options), plain.conditioned(*people, **options):
+            torch.testing.assert_close(run(called, inputs), run(other, inputs), atol=1e-5, rtol=1e-5)
+        graphs.append(counter.frame_count)
+    assert graphs == [1] * len(cases)
+
+
+@torch.no_grad()
+def test_sparse_steps_follow_compiled_blocks_and_no_compiled_whole() -> None:
+    torch.compiler.reset()
+    backbone, other = sd15(), sd15()
+    adapter, plain = awake(backbone), awake(other)
+    plain.inject(other)
+    adapter.inject(backbone)
+    counter = CompileCounterWithBackend("aot_eager")
+    backbone.compile_repeated_blocks(backend=counter, fullgraph=True)
+    early, late = ({**SD15.inputs(2, seed), "timestep": torch.tensor(step)} for seed, step in [(1, 900), (2, 100)])
+    sparse = Sparse(share=0.5, start=0.5)
+    for _ in range(2):
+        with adapter.conditioned(faces(2), sparse=sparse), plain.conditioned(faces(2), sparse=sparse):
+            for inputs in (early, late, late):
+                torch.testing.assert_close(run(backbone, inputs), run(other, inputs), atol=1e-5, rtol=1e-5)
+    assert counter.frame_count <= 3  # whole steps, whole steps beside an older region, sparse ones
+    whole: Any = torch.compile(other, backend="eager", fullgraph=True)
+    with plain.conditioned(faces(2), sparse=sparse), pytest.raises(Exception, match="sparse steps cannot follow"):
+        run(whole, early)

@@ -1,5 +1,6 @@
 """The adapted UNet, guided sampling and ControlNet against the reference's numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from limner.adapters.adapter import GatedFaceAdapter
 from limner.adapters.foreign import LAYERS, from_released
+from limner.adapters.memory import FaceMemory
+from limner.adapters.sparse import Sparse
 from tests.golden import fill_input, fill_tensor, load_golden, weights_of
 
 pytestmark = pytest.mark.shared
@@ -60,9 +63,17 @@ RUNS: dict[str, tuple[Any, float, float, bool]] = {
 }
 
 
+PATHS: dict[str, Callable[[], dict[str, Any]]] = {
+    "exact": dict,
+    "remembered": lambda: {"memory": FaceMemory()},
+    "sparse with all positions": lambda: {"sparse": Sparse(share=1.0, start=0.0)},
+}
+
+
 @pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("path", PATHS)
 @torch.no_grad()
-def test_guided_sampling_equals_the_reference(shared: Path, name: str) -> None:
+def test_guided_sampling_equals_the_reference(shared: Path, name: str, path: str) -> None:
     _, unet, adapter = tiny(shared)
     tensors, metadata = load_golden(shared, "denoise_tiny")
     scheduler_class, guidance, scale, dropped = RUNS[name]
@@ -77,7 +88,10 @@ def test_guided_sampling_equals_the_reference(shared: Path, name: str) -> None:
     text = torch.cat([tensors["in.text_neg"], tensors["in.text_pos"]])
     trajectory = [latents]
     nulls = tensors["in.null_face"] if dropped else None
-    with adapter.injected(unet), adapter.conditioned(tensors["in.face"], nulls, scale=scale):
+    options = PATHS[path]()
+    with adapter.conditioned(tensors["in.face"], nulls, **options):
+        pass  # what can be remembered is
+    with adapter.injected(unet), adapter.conditioned(tensors["in.face"], nulls, scale=scale, **options):
         for timestep in scheduler.timesteps:
             unconditional, conditional = unet(torch.cat([latents] * 2), timestep, text).sample.chunk(2)
             noise = unconditional + guidance * (conditional - unconditional)

@@ -59,6 +59,14 @@ def test_stable_diffusion_takes_every_sampler(name: str) -> None:
     assert portrait.image.std() > 0
 
 
+def test_sparse_steps_are_a_switch_off_by_default(draw: Any) -> None:
+    usual = draw(num_steps=6)
+    assert np.array_equal(draw(num_steps=6, sparse=False), usual)
+    sparse = draw(num_steps=6, sparse=True)
+    assert far(sparse, usual) > 0
+    assert far(sparse, draw(num_steps=6, adapter_scale=0)) > 0
+
+
 def test_a_window_shows_the_person_for_a_while(draw: Any) -> None:
     whole, early, late = draw(), draw(window=(0, 0.5)), draw(window=(0.5, 1))
     nobody = draw(adapter_scale=0)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from limner.adapters.adapter import GatedFaceAdapter
 from limner.adapters.decoupled import DecoupledFaceAdapter
 from limner.adapters.life_cycle import SeamAdapter
+from limner.adapters.memory import FaceMemory
 from limner.adapters.seam import Blocks
+from limner.adapters.sparse import Sparse
 
 TEXT_CHANNELS = 12
 FACE_CHANNELS = 10
@@ -72,8 +74,31 @@ def _parallel(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
     return GatedFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks, order="parallel")
 
 
+def _fast(kind: type[GatedFaceAdapter], backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
+    return kind.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks)
+
+
 def _decoupled(backbone: nn.Module, blocks: Blocks) -> SeamAdapter:
     return DecoupledFaceAdapter.for_backbone(backbone, face_channels=FACE_CHANNELS, blocks=blocks)
+
+
+class _Sparse(GatedFaceAdapter):
+    """Every call of a scope but the first is sparse."""
+
+    def conditioned(self, *args: Any, **options: Any) -> Any:
+        return super().conditioned(*args, **{"sparse": Sparse(share=0.5, start=0.0)} | options)
+
+
+class _Remembering(GatedFaceAdapter):
+    """Every face but the first sight of it comes from a memory."""
+
+    memory = FaceMemory()
+
+    def conditioned(self, *args: Any, **options: Any) -> Any:
+        if not self.training:
+            with super().conditioned(*args, **{"memory": self.memory} | options):
+                pass
+        return super().conditioned(*args, **{"memory": self.memory} | options)
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,14 @@ class Design:
 
     name: str
     fresh: Callable[[nn.Module, Blocks], SeamAdapter]
+    calls: int = 1
+    """How often a backbone is called until what is special about it is seen."""
+
+    def run(self, backbone: nn.Module, inputs: dict[str, Any]) -> Tensor:
+        """The backbone's last prediction, ``(rows, channels, height, width)``."""
+        for _ in range(self.calls - 1):
+            run(backbone, inputs)
+        return run(backbone, inputs)
 
     def awake(self, backbone: nn.Module, kind: Kind, seed: int = 2) -> SeamAdapter:
         """As if trained: every weight random, the gates open."""
@@ -91,6 +124,10 @@ class Design:
 
 
 DESIGNS = [Design("gated", _gated), Design("parallel", _parallel), Design("decoupled", _decoupled)]
+FAST_PATHS = [
+    Design("sparse", lambda backbone, blocks: _fast(_Sparse, backbone, blocks), calls=2),
+    Design("remembering", lambda backbone, blocks: _fast(_Remembering, backbone, blocks)),
+]
 
 
 def randomise(module: nn.Module, seed: int) -> None:
@@ -174,3 +211,4 @@ KINDS = [
     Kind("sdxl-first", sdxl, _sdxl_extras, blocks="first"),
     Kind("pixart", pixart, _no_sizes),
 ]
+CHANNELS_LAST = Kind("sd15-channels-last", lambda: sd15().to(memory_format=torch.channels_last), _nothing)

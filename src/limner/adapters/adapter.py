@@ -18,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 
 from limner.adapters.attention import GatedFaceAttention
 from limner.adapters.life_cycle import SeamAdapter
+from limner.adapters.place import Place
 from limner.adapters.seam import Blocks, Seam, Site, find_sites
 
 Order = Literal["sequential", "parallel"]
@@ -61,11 +62,9 @@ class GatedFaceAdapter(SeamAdapter):
     def new_layer(self, site: Site) -> GatedFaceAttention:
         return GatedFaceAttention(site.channels, self.face_channels, heads=site.heads)
 
-    def attach(self, site: Site, seam: Seam) -> list[RemovableHandle]:
-        enter = partial(self._enter, site.name, self.layer(site.name))
-        return seam.attach(enter, partial(self.taken, site.name), text_reads=self.order == "sequential")
+    def attach(self, place: Place, seam: Seam) -> list[RemovableHandle]:
+        return seam.attach(partial(self._enter, place), place.taken, text_reads=self.order == "sequential")
 
-    def _enter(self, name: str, layer: GatedFaceAttention, hidden: Tensor) -> Tensor | None:
-        increment = self.increment(name, layer, hidden, partial(layer, hidden))
-        self.keep(name, increment)
-        return increment
+    def _enter(self, place: Place, hidden: Tensor) -> Tensor | None:
+        place.pending = self.increment(place, hidden, hidden, place.layer)
+        return place.pending

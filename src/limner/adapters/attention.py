@@ -1,7 +1,8 @@
 """Gated self-attention over visual and face tokens: the layer FACT puts before a block's text attention.
 
 After FaceChain-FACT (arXiv:2410.12312) and GLIGEN (arXiv:2301.07093). Queries are formed for the visual rows only,
-since the face's are thrown away, and the face's keys and values can be kept while the face stays the same.
+since the face's are thrown away, and the face's keys and values can be kept while the face stays the same. On request
+they are formed for some of the visual rows only, see ``sparse.py``.
 """
 
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from limner.adapters.sparse import at_positions
 
 
 class FaceKeys(NamedTuple):
@@ -26,6 +29,11 @@ class Increments(NamedTuple):
 
     attention: Tensor
     feed_forward: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The whole increment."""
+        return self.attention + self.feed_forward
 
     def times(self, factor: Tensor) -> "Increments":
         """Both parts weighted; ``factor`` is ``(batch, 1 or positions, 1)``."""
@@ -47,15 +55,17 @@ class SplitAttention(nn.Module):
     def keys_and_values(self, normed: Tensor) -> FaceKeys:
         return FaceKeys(self._split(self.to_k(normed)), self._split(self.to_v(normed)))
 
-    def forward(self, normed: Tensor, face: FaceKeys, face_mask: Tensor | None) -> Tensor:
+    def forward(
+        self, normed: Tensor, face: FaceKeys, face_mask: Tensor | None, positions: Tensor | None = None
+    ) -> Tensor:
         visual = self.keys_and_values(normed)
         mask = None
         if face_mask is not None:
-            by_position = face_mask if face_mask.ndim == 3 else face_mask[:, None]
+            by_position = at_positions(face_mask, positions) if face_mask.ndim == 3 else face_mask[:, None]
             visual_mask = by_position.new_ones(*by_position.shape[:2], normed.shape[1])
             mask = torch.cat([visual_mask, by_position], dim=2)[:, None]
         attended = F.scaled_dot_product_attention(
-            self._split(self.to_q(normed)),
+            self._split(self.to_q(at_positions(normed, positions))),
             torch.cat([visual.keys, face.keys.to(visual.keys.dtype)], dim=2),
             torch.cat([visual.values, face.values.to(visual.values.dtype)], dim=2),
             attn_mask=mask,
@@ -118,8 +128,18 @@ class GatedFaceAttention(nn.Module):
         """Keys and values of face tokens ``(batch, tokens, face_channels)``; they do not depend on the picture."""
         return self.attn.keys_and_values(self.norm1(self.linear(face_tokens.to(self.linear.weight.dtype))))
 
+    def is_silent(self, face: FaceKeys) -> bool:
+        """Whether every increment is zero, whatever the face: the gates are shut."""
+        return not bool(self.alpha_attn.tanh() != 0) and not bool(self.alpha_dense.tanh() != 0)
+
     def forward(
-        self, visual: Tensor, face: FaceKeys, *, scale: float = 1.0, face_mask: Tensor | None = None
+        self,
+        visual: Tensor,
+        face: FaceKeys,
+        *,
+        scale: float | Tensor = 1.0,
+        face_mask: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Increments:
         """Compute the two increments.
 
@@ -129,8 +149,13 @@ class GatedFaceAttention(nn.Module):
             scale: adapter scale; it multiplies both gates.
             face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
                 False where a position does not see it; all take part if None.
+            positions: int64 ``(batch, inside)``, the positions whose increments are wanted; all if None.
+
+        Returns:
+            Increments of the wanted positions.
         """
         hidden = visual.to(self.linear.weight.dtype)
-        attended = (scale * self.alpha_attn.tanh()) * self.attn(self.norm1(hidden), face, face_mask)
-        dense = (scale * self.alpha_dense.tanh()) * self.ff(self.norm2(hidden + attended))
+        attended = (scale * self.alpha_attn.tanh()) * self.attn(self.norm1(hidden), face, face_mask, positions)
+        wanted = at_positions(hidden, positions)
+        dense = (scale * self.alpha_dense.tanh()) * self.ff(self.norm2(wanted + attended))
         return Increments(attended.to(visual.dtype), dense.to(visual.dtype))

@@ -1,37 +1,18 @@
 """The face a backbone is conditioned on for the length of a scope, and how it falls on the rows of a batch."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from limner.adapters.attention import FaceKeys, Increments
+from limner.adapters.attention import FaceKeys
 from limner.adapters.regions import fitted, visible
+from limner.adapters.sparse import Sparse
 from limner.core.errors import AdapterError
 
 WHOLE_RUN = (0.0, 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class IncrementRecord:
-    """What one adapter layer added in one call, for objectives such as FAIR.
-
-    Attributes:
-        layer: path of the transformer block in the backbone.
-        block_input: ``(batch, positions, channels)``, the hidden states the increment was added to.
-        increments: the attention's part and the feed-forward's part, gates and scale included.
-    """
-
-    layer: str
-    block_input: Tensor
-    increments: Increments
-
-    @property
-    def increment(self) -> Tensor:
-        """The whole increment, ``(batch, positions, channels)``."""
-        return self.increments.attention + self.increments.feed_forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +27,11 @@ class RowPlan:
     images_per_person: int
     guided: bool
 
+    @property
+    def conditional(self) -> "RowPlan":
+        """The plan of the conditional half alone."""
+        return replace(self, guided=False)
+
     def lay_out(self, faces: Tensor, nulls: Tensor | None) -> Tensor:
         """Spread ``(people, ...)`` over the batch; ``nulls``, ``(1 or people, ...)``, go to the unconditional rows."""
         rows = faces.repeat_interleave(self.images_per_person, dim=0) if self.images_per_person > 1 else faces
@@ -59,7 +45,7 @@ class RowPlan:
 
 @dataclass(frozen=True, eq=False)
 class FaceCondition:
-    """Face tokens of one scope; all that the scope remembers dies with it.
+    """Face tokens of one scope, and how they are shown.
 
     Attributes:
         face_tokens: ``(people, tokens, face_channels)``.
@@ -72,9 +58,10 @@ class FaceCondition:
         block_scales: factors on ``scale`` by the beginning of a block's path; the longest that fits counts.
         window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise to
             picture.
-        keys: per layer the keys and values of the faces and of the null faces, where nothing is being trained.
-        pending: increments between a block's entry and its exit.
+        sparse: how much is left out of late steps; None computes all.
         thread: the thread the scope was entered in.
+        is_windowed: whether there are steps at which the adapter does not act.
+        limits: ``(2,)``, the window for comparisons.
 
     Raises:
         AdapterError: tokens, null tokens, mask or regions do not fit each other, or the window is empty or outside
@@ -89,9 +76,10 @@ class FaceCondition:
     scale: float = 1.0
     block_scales: Mapping[str, float] = field(default_factory=dict)
     window: tuple[float, float] = WHOLE_RUN
-    keys: dict[str, tuple[FaceKeys, FaceKeys | None]] = field(default_factory=dict)
-    pending: dict[str, Tensor] = field(default_factory=dict)
+    sparse: Sparse | None = None
     thread: int = field(default_factory=threading.get_ident)
+    is_windowed: bool = field(init=False)
+    limits: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         shape = tuple(self.face_tokens.shape)
@@ -115,6 +103,9 @@ class FaceCondition:
             )
         if not 0.0 <= self.window[0] < self.window[1] <= 1.0:
             raise AdapterError(f"step window {self.window}; expected two fractions with 0 <= start < end <= 1")
+        # Numbers in a tensor: compiled code would be made anew for other numbers of Python's.
+        object.__setattr__(self, "is_windowed", self.window != WHOLE_RUN)
+        object.__setattr__(self, "limits", torch.tensor(self.window) - 1e-6)
 
     def scale_of(self, layer: str) -> float:
         """Multiplier of one layer's increment."""
@@ -133,24 +124,16 @@ class FaceCondition:
                     f"the adapter enters no block that begins with {start!r}; its blocks are {', '.join(layers)}"
                 )
 
-    def remember(self, layers: Mapping[str, Callable[[Tensor], FaceKeys]]) -> None:
-        """Compute the keys of these layers once, for all calls without gradients."""
-        with torch.no_grad():
-            self.keys.update({name: self._compute(face_keys) for name, face_keys in layers.items()})
-
     def keys_of_rows(
-        self, layer: str, face_keys: Callable[[Tensor], FaceKeys], num_rows: int, num_positions: int
+        self, plan: RowPlan, faces: FaceKeys, nulls: FaceKeys | None, num_positions: int
     ) -> tuple[FaceKeys, Tensor | None]:
         """Keys and values for each row of a batch, and which of them are seen.
 
         The latter is ``(batch, tokens)``, with regions ``(batch, positions, tokens)``, or None where all are.
 
         Raises:
-            AdapterError: the people cannot be laid out on so many rows, or the regions on so many positions.
+            AdapterError: the regions cannot be laid on so many positions.
         """
-        plan = self.plan(num_rows)
-        remembered = layer in self.keys and not torch.is_grad_enabled()
-        faces, nulls = self.keys[layer] if remembered else self._compute(face_keys)
         keys = plan.lay_out(faces.keys, nulls.keys if nulls else None)
         values = plan.lay_out(faces.values, nulls.values if nulls else None)
         # The null face stands in exactly the places of the person's tokens, so both halves share the mask.
@@ -160,12 +143,12 @@ class FaceCondition:
             mask = seen if mask is None else seen & mask[:, None]
         return FaceKeys(keys, values), None if mask is None else plan.lay_out(mask, None)
 
-    def share_inside(self, num_rows: int, num_positions: int) -> Tensor | None:
+    def share_inside(self, plan: RowPlan, num_positions: int) -> Tensor | None:
         """How much of each position lies in any region, ``(batch, positions, 1)`` in [0, 1]; None without regions."""
         if self.regions is None:
             return None
         covered = fitted(self.regions, num_positions).sum(dim=1).clamp_max(1.0)
-        return self.plan(num_rows).lay_out(covered, None)[..., None]
+        return plan.lay_out(covered, None)[..., None]
 
     def plan(self, num_rows: int) -> RowPlan:
         """How the people fall on a batch of this size.
@@ -187,13 +170,9 @@ class FaceCondition:
 
     def active_rows(self, timestep: Tensor | float, num_train_timesteps: int) -> Tensor:
         """Whether the adapter acts, ``(1 or batch,)`` bool, at timesteps that fall from the schedule's length to 0."""
-        start, end = self.window
-        # Step t stands for the stretch of noise from t + 1 down to t, so the first step counts as progress 0.
-        progress = 1.0 - (torch.as_tensor(timestep).float().reshape(-1) + 1.0) / num_train_timesteps
-        return (progress >= start - 1e-6) & (progress < end - 1e-6)
-
-    def _compute(self, face_keys: Callable[[Tensor], FaceKeys]) -> tuple[FaceKeys, FaceKeys | None]:
-        return face_keys(self.face_tokens), None if self.null_tokens is None else face_keys(self.null_tokens)
+        start, end = self.limits.to(timestep.device if isinstance(timestep, Tensor) else "cpu")
+        progress = progress_at(timestep, num_train_timesteps)
+        return (progress >= start) & (progress < end)
 
     def _is_guided(self, num_rows: int, num_people: int) -> bool:
         if self.guided is not None:
@@ -206,6 +185,12 @@ class FaceCondition:
             f"{num_rows} rows for {num_people} people can be read two ways: with guidance, or several images per "
             "person. Say guided=True or guided=False to `conditioned`"
         )
+
+
+def progress_at(timestep: Tensor | float, num_train_timesteps: int) -> Tensor:
+    """Which part of a run lies behind each timestep, ``(1 or batch,)``, from 0 at pure noise towards 1."""
+    # Step t stands for the stretch of noise from t + 1 down to t, so the first step counts as progress 0.
+    return 1.0 - (torch.as_tensor(timestep).float().reshape(-1) + 1.0) / num_train_timesteps
 
 
 def _leads_to(start: str, layer: str) -> bool:

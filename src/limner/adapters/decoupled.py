@@ -15,7 +15,9 @@ from torch.utils.hooks import RemovableHandle
 
 from limner.adapters.attention import FaceKeys, Increments
 from limner.adapters.life_cycle import SeamAdapter
+from limner.adapters.place import Place
 from limner.adapters.seam import Blocks, Seam, Site, find_sites
+from limner.adapters.sparse import at_positions
 
 
 class DecoupledFaceAttention(nn.Module):
@@ -38,22 +40,41 @@ class DecoupledFaceAttention(nn.Module):
         tokens = face_tokens.to(self.to_k.weight.dtype)
         return FaceKeys(self._split(self.to_k(tokens)), self._split(self.to_v(tokens)))
 
+    def is_silent(self, face: FaceKeys) -> bool:
+        """Whether these faces' increments are exactly zero: their values are."""
+        return not bool(face.values.any())
+
     def forward(
-        self, normed: Tensor, text: nn.Module, face: FaceKeys, *, scale: float = 1.0, face_mask: Tensor | None = None
+        self,
+        normed: Tensor,
+        face: FaceKeys,
+        *,
+        text: nn.Module,
+        scale: float | Tensor = 1.0,
+        face_mask: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> Increments:
         """Compute the increment.
 
         Args:
             normed: ``(batch, positions, channels)``, what the text attention reads.
-            text: the block's text attention, whose projections are used and not trained.
             face: one row per row of ``normed``.
+            text: the block's text attention, whose projections are used and not trained.
             scale: adapter scale.
             face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
                 False where a position does not see it; all take part if None.
+            positions: int64 ``(batch, inside)``, the positions whose increments are wanted; all if None.
+
+        Returns:
+            Increments of the wanted positions.
         """
         projections: Any = text
+        normed = at_positions(normed, positions)
         queries = self._split(projections.to_q(normed).to(face.keys.dtype))
-        mask = None if face_mask is None else face_mask[:, None] if face_mask.ndim == 3 else face_mask[:, None, None]
+        mask = None
+        if face_mask is not None:
+            by_position = at_positions(face_mask, positions) if face_mask.ndim == 3 else face_mask[:, None]
+            mask = by_position[:, None]
         seen = F.scaled_dot_product_attention(queries, face.keys, face.values, attn_mask=mask)
         seen = seen.transpose(1, 2).flatten(2).to(normed.dtype)
         output = projections.to_out[0]
@@ -85,18 +106,15 @@ class DecoupledFaceAdapter(SeamAdapter):
     def new_layer(self, site: Site) -> DecoupledFaceAttention:
         return DecoupledFaceAttention(site.channels, self.face_channels, heads=site.heads)
 
-    def attach(self, site: Site, seam: Seam) -> list[RemovableHandle]:
-        layer = self.layers.get_submodule(site.name)
-        assert isinstance(layer, DecoupledFaceAttention)
-
+    def attach(self, place: Place, seam: Seam) -> list[RemovableHandle]:
         def on_entry(module: nn.Module, args: tuple[Any, ...]) -> None:
-            self.keep(site.name, args[0])
+            place.pending = None if place.shown is None else args[0]
 
         def on_exit(text: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
-            block_input = self.taken(site.name)
+            block_input = place.taken()
             if block_input is None:
                 return None
-            increment = self.increment(site.name, layer, block_input, partial(layer, args[0], text))
+            increment = self.increment(place, block_input, args[0], partial(place.layer, text=text))
             return None if increment is None else output + increment
 
         return [seam.entry.register_forward_pre_hook(on_entry), seam.exit.register_forward_hook(on_exit)]

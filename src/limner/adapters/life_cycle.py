@@ -5,30 +5,22 @@ What a layer computes and where its result is added is the subclass's; see ``ada
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from torch.utils.hooks import RemovableHandle
 
-from limner.adapters.attention import FaceKeys, Increments
-from limner.adapters.condition import WHOLE_RUN, FaceCondition, IncrementRecord, laid_end_to_end
+from limner.adapters.attention import FaceKeys
+from limner.adapters.condition import WHOLE_RUN, FaceCondition, laid_end_to_end
+from limner.adapters.memory import FaceMemory
+from limner.adapters.place import Compute, IncrementRecord, Place, Scope, Shown
 from limner.adapters.seam import Seam, Site, forget_compiled_code, locate, watch_timestep
+from limner.adapters.sparse import Run, Sparse
 from limner.core.errors import AdapterError, AlreadyInjectedError, NotInjectedError
-
-
-class FaceLayer(Protocol):
-    """One block's part of an adapter, a module."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def face_keys(self, face_tokens: Tensor) -> FaceKeys:
-        """What the layer remembers of face tokens ``(batch, tokens, face_channels)``."""
-        ...
 
 
 class SeamAdapter(nn.Module, ABC):
@@ -53,8 +45,8 @@ class SeamAdapter(nn.Module, ABC):
         for site in self.sites:
             _plant(self.layers, site.name, self.new_layer(site))
         self._handles: list[RemovableHandle] = []
-        self._condition: FaceCondition | None = None
-        self._active: bool | Tensor = True
+        self._places: list[Place] = []
+        self._scope: Scope | None = None
         self._records: list[IncrementRecord] | None = None
 
     @abstractmethod
@@ -62,8 +54,8 @@ class SeamAdapter(nn.Module, ABC):
         """A fresh :class:`FaceLayer` that adds nothing yet."""
 
     @abstractmethod
-    def attach(self, site: Site, seam: Seam) -> list[RemovableHandle]:
-        """Hook this site's layer into its block."""
+    def attach(self, place: Place, seam: Seam) -> list[RemovableHandle]:
+        """Hook this place's layer into its block."""
 
     @property
     def is_injected(self) -> bool:
@@ -82,8 +74,10 @@ class SeamAdapter(nn.Module, ABC):
             raise AlreadyInjectedError("the adapter sits in a backbone already; eject it first, or load another copy")
         seams = locate(backbone, self.sites)
         self._handles = [watch_timestep(backbone, self._see_timestep)]
-        for site, seam in zip(self.sites, seams, strict=True):
-            self._handles += self.attach(site, seam)
+        self._places = [Place(site.name, self.layers.get_submodule(site.name)) for site in self.sites]
+        for place, seam in zip(self._places, seams, strict=True):
+            self._handles += self.attach(place, seam)
+        self._show()
         forget_compiled_code()
 
     def eject(self) -> None:
@@ -96,7 +90,7 @@ class SeamAdapter(nn.Module, ABC):
             raise NotInjectedError("the adapter sits in no backbone; inject it first")
         for handle in self._handles:
             handle.remove()
-        self._handles = []
+        self._handles, self._places = [], []
         forget_compiled_code()
 
     @contextmanager
@@ -121,6 +115,8 @@ class SeamAdapter(nn.Module, ABC):
         scale: float | None = None,
         block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
+        sparse: Sparse | None = None,
+        memory: FaceMemory | None = None,
     ) -> Iterator[None]:
         """Show the backbone these faces for the length of a block; an inner scope hides the outer one.
 
@@ -142,6 +138,9 @@ class SeamAdapter(nn.Module, ABC):
                 that fits counts, and a block with factor 0 is skipped.
             window: (start, end) of the run in which the adapter acts, fractions of the noise schedule from pure noise
                 to picture. It follows the timestep, so it holds for any scheduler and for image to image.
+            sparse: add to the face's positions only in late steps, an approximation; not while something is trained or
+                recorded. Not for a backbone that is compiled as a whole.
+            memory: keeps what the layers make of these faces for later scopes; not while training.
 
         Raises:
             AdapterError: the shapes do not fit, a block scale names no block, or another thread is in a scope. In the
@@ -152,12 +151,11 @@ class SeamAdapter(nn.Module, ABC):
             null_tokens = laid_end_to_end(null_tokens, face_tokens.shape[1])
         scale = self.scale if scale is None else scale
         condition = FaceCondition(
-            face_tokens, null_tokens, token_mask, guided, regions, scale, block_scales or {}, window
+            face_tokens, null_tokens, token_mask, guided, regions, scale, block_scales or {}, window, sparse
         )
         condition.require_blocks([site.name for site in self.sites])
-        if not self.training:
-            condition.remember({site.name: self._layer(site.name).face_keys for site in self.sites})
-        with self._state(condition, True):
+        shown = self._layers_of(condition, memory)
+        with self._in(Scope(condition, shown, run=None if sparse is None else Run(sparse))):
             yield
 
     @contextmanager
@@ -176,74 +174,76 @@ class SeamAdapter(nn.Module, ABC):
         Use ``backbone.enable_gradient_checkpointing(adapter.checkpointed)``. With diffusers' own function the backward
         pass must be inside ``conditioned``.
         """
-        condition, active = self._condition, self._active
+        # As it was at this call: the scope goes on to others before the backward pass comes.
+        scope = None if self._scope is None else self._scope.as_it_is()
 
         def run(*inputs: Any) -> Any:
-            with self._state(condition, active):
+            with self._in(scope):
                 return module(*inputs)
 
         return checkpoint(run, *args, use_reentrant=False)
 
     def increment(
-        self, name: str, layer: FaceLayer, block_input: Tensor, compute: Callable[..., Increments]
+        self, place: Place, block_input: Tensor, read: Tensor, compute: Compute
     ) -> Tensor | None:
-        """What the layer at this path adds in this call, shaped as ``block_input``; None if nothing.
+        """What the layer of this place adds in this call, shaped as ``block_input``; None if nothing.
 
         Args:
             block_input: hidden states ``(batch, positions, channels)`` that the increment is added to.
-            compute: called with the face's keys of each row, ``scale`` and ``face_mask``.
+            read: what the layer reads, shaped likewise.
+            compute: the layer's forward but for these.
 
         Raises:
             AdapterError: adapter and backbone are on two devices, or the rows do not fit the people.
         """
-        condition = self._condition
-        scale = 0.0 if condition is None else condition.scale_of(name)
-        if condition is None or scale == 0 or self._active is False:
+        scope, shown = place.scope, place.shown
+        if scope is None or shown is None or scope.active is False:
             return None
-        if block_input.device != layer.device:
+        if block_input.device != place.layer.device:
             raise AdapterError(
-                f"the backbone runs on {block_input.device}, the adapter is on {layer.device}; move it there "
+                f"the backbone runs on {block_input.device}, the adapter is on {place.layer.device}; move it there "
                 "with adapter.to(...). Offloading moves the backbone only"
             )
-        num_rows, num_positions = block_input.shape[:2]
-        keys, mask = condition.keys_of_rows(name, layer.face_keys, num_rows, num_positions)
-        increments = compute(keys, scale=scale, face_mask=mask)
-        if isinstance(self._active, Tensor):
-            increments = increments.times(self._active[:, None, None])
-        inside = condition.share_inside(num_rows, num_positions)
-        if inside is not None:
-            increments = increments.times(inside)
-        record = IncrementRecord(name, block_input, increments)
+        if self._records is None and not torch.is_grad_enabled():
+            return place.drawn(scope, shown, read, compute)
+        increments = place.whole(scope, shown, read, compute)
         if self._records is not None and not _runs_again():
-            self._records.append(record)
-        return record.increment
+            self._records.append(IncrementRecord(place.name, block_input, increments))
+        return increments.total
 
-    def keep(self, name: str, value: Tensor | None) -> None:
-        """Remember something of this block's call until :meth:`taken`, within the scope."""
-        if self._condition is not None and value is not None:
-            self._condition.pending[name] = value
+    def _layers_of(self, condition: FaceCondition, memory: FaceMemory | None) -> dict[str, Shown]:
+        scales = {site.name: condition.scale_of(site.name) for site in self.sites}
+        wanted = {name: scale for name, scale in scales.items() if scale != 0}
+        # Numbers in tensors: compiled code would be made anew for other numbers of Python's.
+        placed = torch.tensor(list(wanted.values())).to(condition.face_tokens.device).unbind()
+        shown = {name: Shown(scale) for name, scale in zip(wanted, placed, strict=True)}
+        if self.training or not shown:
+            return shown
+        faces = self._keys(condition.face_tokens, memory)
+        nulls = None if condition.null_tokens is None else self._keys(condition.null_tokens, memory)
+        for name, one in shown.items():
+            one.remember(self._layer(name), faces[name], None if nulls is None else nulls[name])
+        return shown
 
-    def taken(self, name: str) -> Tensor | None:
-        """What was kept for this block, once."""
-        return None if self._condition is None else self._condition.pending.pop(name, None)
+    @torch.no_grad()
+    def _keys(self, tokens: Tensor, memory: FaceMemory | None) -> dict[str, FaceKeys]:
+        names = [site.name for site in self.sites]
+
+        def of_all_layers(rows: Tensor) -> tuple[Tensor, ...]:
+            return tuple(part for name in names for part in self._layer(name).face_keys(rows))
+
+        parts = of_all_layers(tokens) if memory is None else memory.rows(self, of_all_layers, tokens)
+        return {name: FaceKeys(*pair) for name, pair in zip(names, zip(parts[::2], parts[1::2], strict=True), strict=True)}
 
     def _layer(self, name: str) -> Any:
         return self.layers.get_submodule(name)
 
     def _see_timestep(self, timestep: Tensor | float | None) -> None:
-        condition = self._condition
-        if condition is None or condition.window == WHOLE_RUN:
-            self._active = True
-            return
-        if timestep is None:
-            raise AdapterError("a step window needs a backbone that takes a timestep; leave the window out")
-        rows = condition.active_rows(timestep, self.num_train_timesteps)
-        # Compiled code cannot branch on numbers, and a batch may mix active rows with others.
-        split = torch.compiler.is_compiling() or bool(rows.any() != rows.all())
-        self._active = rows if split else bool(rows.all())
+        if self._scope is not None:
+            self._scope.begin(timestep, self.num_train_timesteps)
 
     def _check(self, face_tokens: Tensor) -> None:
-        if self._condition is not None and self._condition.thread != threading.get_ident():
+        if self._scope is not None and self._scope.condition.thread != threading.get_ident():
             raise AdapterError(
                 "another thread is using this adapter, which serves one call at a time; wait for it, or give each "
                 "thread its own backbone and adapter"
@@ -255,17 +255,22 @@ class SeamAdapter(nn.Module, ABC):
             )
 
     @contextmanager
-    def _state(self, condition: FaceCondition | None, active: bool | Tensor) -> Iterator[None]:
-        outer = self._condition, self._active
-        self._condition, self._active = condition, active
+    def _in(self, scope: Scope | None) -> Iterator[None]:
+        outer, self._scope = self._scope, scope
+        self._show()
         try:
             yield
         finally:
-            self._condition, self._active = outer
+            self._scope = outer
+            self._show()
+
+    def _show(self) -> None:
+        for place in self._places:
+            place.enter(self._scope)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy, such as an average of weights, sits in no backbone.
-        return {**self.__dict__, "_handles": [], "_condition": None, "_active": True, "_records": None}
+        return {**self.__dict__, "_handles": [], "_places": [], "_scope": None, "_records": None}
 
 
 def _plant(root: nn.Module, path: str, leaf: nn.Module) -> None:

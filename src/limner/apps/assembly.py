@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import stack_photos
+from limner.adapters.sparse import Sparse
 from limner.apps.bases import MINIATURE, Base, open_base
 from limner.apps.settings import Dials, PortraitSettings
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError, FeatureSpaceError
+from limner.diffusion.prompts import PromptMemory
 from limner.diffusion.upscaling import FaceUpscaler, load_upscaler, upscaler_licence
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
 from limner.identity.identity import Identity
@@ -45,6 +48,7 @@ class Showing:
     block_scales: Mapping[str, float] = field(default_factory=dict)
     window: tuple[float, float] = (0.0, 1.0)
     face_guidance: Literal["dropped", "shared"] = "dropped"
+    sparse: Sparse | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +59,13 @@ class OpenedAdapter:
         system: on the base's device, in the base's precision.
         path: the file it was read from.
         encoder_path: the face encoder whose features it reads; None if no fitting one was given.
+        memory: what it made of people shown before.
     """
 
     system: FaceSystem
     path: Path
     encoder_path: Path | None
+    memory: FaceMemory = field(default_factory=FaceMemory)
 
     @property
     def feature_space(self) -> str:
@@ -130,9 +136,10 @@ class OpenedAdapter:
     def _shown(
         self, unet: Any, features: Tensor, photo_mask: Tensor | None, regions: Tensor | None, showing: Showing
     ) -> Iterator[None]:
+        adapter = self.system.adapter
         with (
             torch.no_grad(),
-            self.system.adapter.injected(unet),
+            nullcontext() if adapter.is_injected else adapter.injected(unet),
             self.system.conditioned(
                 features,
                 photo_mask=photo_mask,
@@ -142,6 +149,8 @@ class OpenedAdapter:
                 scale=showing.scale,
                 block_scales=showing.block_scales,
                 window=showing.window,
+                sparse=showing.sparse,
+                memory=self.memory,
             ),
         ):
             yield
@@ -169,6 +178,28 @@ class Assembly:
 
     base: Base
     adapter: OpenedAdapter | None
+    prompts: PromptMemory = field(default_factory=PromptMemory)
+
+    def compile(self, **options: Any) -> None:
+        """Compile the blocks of the denoiser; the adapter stays in it, at rest, until :meth:`close`.
+
+        Entering and leaving would have everything compiled anew for each picture.
+
+        Args:
+            options: of ``torch.compile``.
+        """
+        unet = self.base.pipeline.unet
+        if self.adapter is not None and not self.adapter.system.adapter.is_injected:
+            self.adapter.system.adapter.inject(unet)
+        unet.compile_repeated_blocks(**options)
+
+    def close(self) -> None:
+        """Forget what was made of people and sentences, and leave the denoiser."""
+        self.prompts.close()
+        if self.adapter is not None:
+            self.adapter.memory.close()
+            if self.adapter.system.adapter.is_injected:
+                self.adapter.system.adapter.eject()
 
     def enlarged(self, image: np.ndarray, settings: Dials) -> np.ndarray:
         """The picture as it is to be shown: of twice the size if that was asked for.

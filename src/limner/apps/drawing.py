@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from limner.adapters.sparse import Sparse
 from limner.apps.assembly import Assembly, Showing
 from limner.apps.quiet import quiet_libraries
 from limner.apps.settings import Dials
@@ -202,18 +203,17 @@ class _Call:
         words = {(row.prompt, row.negative_prompt, row.person, row.placed) for row in self.rows}
         return len(words) == 1 and first.task == "text"
 
+    @property
+    def _guided(self) -> bool:
+        assert self.dials.guidance_scale is not None
+        # As the stock pipelines decide it: distilled models take the guidance as an input instead.
+        return self.dials.guidance_scale > 1 and self._unet.config["time_cond_proj_dim"] is None
+
     def _words(self) -> dict[str, Any]:
-        if self._alike():
-            first = self.rows[0]
-            return {
-                "prompt": first.prompt,
-                "negative_prompt": first.negative_prompt or None,
-                "num_images_per_prompt": len(self.rows),
-            }
-        return {
-            "prompt": [row.prompt for row in self.rows],
-            "negative_prompt": [row.negative_prompt for row in self.rows],
-        }
+        alike = self._alike()
+        words = [(row.prompt, row.negative_prompt) for row in (self.rows[:1] if alike else self.rows)]
+        encoded = self.assembly.prompts.encoded(self.assembly.base.pipeline, words, guided=self._guided)
+        return encoded | ({"num_images_per_prompt": len(self.rows)} if alike else {})
 
     def _pictures(self, task: Task, *, blended: bool) -> dict[str, Any]:
         height, width = self.size
@@ -264,15 +264,13 @@ class _Call:
             raise AdapterError(
                 "no person was given; give an identity, or draw anybody with adapter_scale=0 (--scale 0)"
             )
-        assert self.dials.guidance_scale is not None
-        # As the stock pipelines decide it: distilled models take the guidance as an input instead.
-        guided = self.dials.guidance_scale > 1 and self._unet.config["time_cond_proj_dim"] is None
         showing = Showing(
             scale=self.dials.adapter_scale,
-            guided=guided,
+            guided=self._guided,
             block_scales=self.dials.block_scales,
             window=self.dials.window,
             face_guidance=self.dials.face_guidance,
+            sparse=Sparse() if self.dials.sparse else None,
         )
         if placed is not None:
             return adapter.conditioned_in_regions(self.assembly.base, people, self._regions(placed), showing)

@@ -28,6 +28,7 @@ class Dials(Config):
         window: (start, end) of the run in which the person is shown, fractions from pure noise to picture.
         face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
             or "shared", the person.
+        sparse: show the person, after the first steps, only where the face is: faster, not quite the same picture.
         scheduler: short name of the sampler, see :mod:`limner.diffusion.samplers`; None is the base's own.
         style: name of a style, which adds words and recommends what is left open.
         styles: folder with styles of the user's own.
@@ -46,6 +47,7 @@ class Dials(Config):
     block_scales: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     window: tuple[float, float] = (0.0, 1.0)
     face_guidance: Literal["dropped", "shared"] = "dropped"
+    sparse: bool = False
     scheduler: str | None = None
     style: str | None = None
     styles: Path | None = None

@@ -17,6 +17,7 @@ from limner.apps.control import Control, open_control
 from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.guard import Guard
+from limner.apps.identity_memory import IdentityMemory
 from limner.apps.inpainting import Scene, inpaint
 from limner.apps.portraits import Order, Portrait, draw_orders
 from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
@@ -46,6 +47,8 @@ Completed = TypeVar("Completed", bound=Dials)
 class Studio:
     """A base with its face adapter, ready to draw; serves one call at a time.
 
+    What was made of photos and sentences is kept for later calls, within bounds, until :meth:`close`.
+
     Attributes:
         guard: refuses what the rules of safety forbid.
         similarity_space: the feature space in which results are compared with the person.
@@ -56,6 +59,20 @@ class Studio:
     def __init__(self, assembly: Assembly, guard: Guard | None = None) -> None:
         self.assembly = assembly
         self.guard = Guard() if guard is None else guard
+        self._identities = IdentityMemory()
+
+    def __enter__(self) -> "Studio":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget people and sentences, and keep none from now on; the networks that look at photos go, too."""
+        self._identities.close()
+        self.assembly.close()
+        for name in ("analyzer", "_guide", "_encoder"):
+            self.__dict__.pop(name, None)
 
     @classmethod
     def open(
@@ -85,7 +102,7 @@ class Studio:
 
     @property
     def pipeline(self) -> "StableDiffusionPipeline | StableDiffusionXLPipeline":
-        """The base as a stock diffusers pipeline; between two calls nothing of Limner is in it."""
+        """The base as a stock diffusers pipeline; between two calls nothing of Limner is in it, unless it was compiled."""
         return self.assembly.base.pipeline
 
     @property
@@ -102,10 +119,14 @@ class Studio:
             FeatureSpaceError: the adapter's encoder was not given.
             RefusedError: a photo is explicit.
         """
-        recognizers: list[Recognizer] = [self._guide]
-        if self.assembly.adapter is not None:
-            recognizers.append(self.assembly.adapter.recognizer())
-        return self.guard.enrol(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers)
+        adapter = self.assembly.adapter
+        recognizers = [self._guide, *([] if adapter is None else [self._encoder])]
+        return self._identities.enrolled(
+            photos,
+            # The rules too: a photo that they allowed then may be forbidden now.
+            (face_index, self.guard.settings, adapter and adapter.encoder_path),
+            lambda: self.guard.enrol(photos, face_index=face_index, analyzer=self.analyzer, recognizers=recognizers),
+        )
 
     def portrait(
         self,
@@ -288,6 +309,11 @@ class Studio:
     def analyzer(self) -> FaceAnalyzer:
         """Finds and measures faces in photos and in pictures."""
         return FaceAnalyzer()
+
+    @cached_property
+    def _encoder(self) -> Recognizer:
+        assert self.assembly.adapter is not None
+        return self.assembly.adapter.recognizer()
 
     @cached_property
     def _guide(self) -> GuideRecognizer:

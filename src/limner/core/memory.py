@@ -1,21 +1,49 @@
-"""Memory for programs that make and drop large arrays over and over."""
+"""Results kept from call to call: so many at most, those used longest ago go first, and none once it is closed."""
 
-import ctypes
-import platform
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Parameter numbers of glibc's ``mallopt``."""
-_NEVER = 2**31 - 1
+if TYPE_CHECKING:
+    from torch import nn
+
+Value = TypeVar("Value")
 
 
-def keep_freed_memory() -> bool:
-    """Have glibc keep what is freed instead of handing it back; gives whether this is done.
+class Memory(Generic[Value]):
+    """What was computed before, by name.
 
-    Large arrays otherwise come from the system anew each time, zeroed page by page: half of the time in which faces are
-    generated on a CPU. For commands that run for hours, not for a library: it holds for the whole
-    process, and the process keeps the most it ever needed.
+    Args:
+        capacity: so many results are kept.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._kept: OrderedDict[bytes, Value] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def recall(self, name: bytes) -> Value | None:
+        """What is kept under this name, now used; None if nothing is."""
+        if name not in self._kept:
+            return None
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    def keep(self, name: bytes, value: Value) -> None:
+        """Keep a result; it is shared from now on, so nobody may change it."""
+        self._kept[name] = value
+        self._kept.move_to_end(name)
+        while len(self._kept) > self.capacity:
+            self._kept.popitem(last=False)
+
+    def close(self) -> None:
+        """Forget everything, and keep nothing from now on."""
+        self.capacity = 0
+        self._kept.clear()
+
+
+def weights_mark(network: "nn.Module") -> bytes:
+    """Other bytes for another network, and after a weight was changed in place, moved or converted."""
+    marks = [(parameter.data_ptr(), parameter._version, str(parameter.dtype)) for parameter in network.parameters()]
+    return repr((id(network), marks)).encode()

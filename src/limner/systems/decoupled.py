@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
+import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.condition import WHOLE_RUN
 from limner.adapters.decoupled import DecoupledFaceAdapter
+from limner.adapters.memory import FaceMemory, remembered
 from limner.adapters.projectors import EmbeddingProjector, pooled
 from limner.adapters.seam import Site, find_sites
+from limner.adapters.sparse import Sparse
 from limner.core.checkpoint import Header, save_checkpoint
 from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
 from limner.systems.fact import FaceGuidance
@@ -77,18 +80,25 @@ class Decoupled(nn.Module):
         scale: float | None = None,
         block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
+        sparse: Sparse | None = None,
+        memory: FaceMemory | None = None,
     ) -> Iterator[None]:
         """Show the backbone these people; see :meth:`limner.systems.fact.Fact.conditioned`."""
         repeats = self.config.num_tokens
+        nulls = None
+        if face_guidance == "dropped":
+            nulls = remembered(memory, self.projector, lambda rows: self.null_tokens, torch.zeros(1, 1))
         with self.adapter.conditioned(
-            self.face_tokens(face_features),
-            self.null_tokens if face_guidance == "dropped" else None,
+            remembered(memory, self.projector, self.face_tokens, face_features),
+            nulls,
             token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
             guided=guided,
             regions=regions,
             scale=scale,
             block_scales=block_scales,
             window=window,
+            sparse=sparse,
+            memory=memory,
         ):
             yield
 

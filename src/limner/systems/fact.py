@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, Self
 
+import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.adapter import GatedFaceAdapter, Order
 from limner.adapters.condition import WHOLE_RUN
+from limner.adapters.memory import FaceMemory, remembered
 from limner.adapters.projectors import Resampler, ResamplerConfig, pooled
 from limner.adapters.seam import Site, find_sites
+from limner.adapters.sparse import Sparse
 from limner.core.checkpoint import Header, save_checkpoint
 from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
 
@@ -88,6 +91,8 @@ class Fact(nn.Module):
         scale: float | None = None,
         block_scales: Mapping[str, float] | None = None,
         window: tuple[float, float] = WHOLE_RUN,
+        sparse: Sparse | None = None,
+        memory: FaceMemory | None = None,
     ) -> Iterator[None]:
         """Show the backbone these people; see :meth:`GatedFaceAdapter.conditioned`.
 
@@ -95,17 +100,23 @@ class Fact(nn.Module):
             face_features: ``(people, photos, patches, width)``.
             photo_mask: ``(people, photos)`` bool of real photos, as ``projectors.stack_photos`` gives it.
             face_guidance: what the unconditional rows see: the null face, or the person's.
+            memory: keeps the tokens as well.
         """
         repeats = self.config.resampler.num_tokens
+        nulls = None
+        if face_guidance == "dropped":
+            nulls = remembered(memory, self.projector, lambda rows: self.null_tokens, torch.zeros(1, 1))
         with self.adapter.conditioned(
-            self.face_tokens(face_features),
-            self.null_tokens if face_guidance == "dropped" else None,
+            remembered(memory, self.projector, self.face_tokens, face_features),
+            nulls,
             token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
             guided=guided,
             regions=regions,
             scale=scale,
             block_scales=block_scales,
             window=window,
+            sparse=sparse,
+            memory=memory,
         ):
             yield
 

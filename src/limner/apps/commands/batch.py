@@ -32,6 +32,7 @@ def batch(
     face_guidance: options.FaceGuidance = None,
     block_scale: options.BlockScale = None,
     window: options.Window = None,
+    sparse: options.Sparse = None,
     model: options.Model = "miniature",
     adapter: options.Adapter = None,
     encoder: options.Encoder = None,
@@ -55,6 +56,7 @@ def batch(
         face_guidance=face_guidance,
         block_scales=options.scales_of(block_scale),
         window=window,
+        sparse=sparse,
     )
     job = BatchJob(jobs, dials, model=model, adapter=adapter, encoder=encoder, device=device, commercial=commercial)
     outcomes = run_batch(job, output)

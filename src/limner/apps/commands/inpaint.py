@@ -52,6 +52,7 @@ def inpaint(
     face_guidance: options.FaceGuidance = None,
     block_scale: options.BlockScale = None,
     window: options.Window = None,
+    sparse: options.Sparse = None,
     model: options.Model = "miniature",
     adapter: options.Adapter = None,
     encoder: options.Encoder = None,
@@ -73,6 +74,7 @@ def inpaint(
         face_guidance=face_guidance,
         block_scales=options.scales_of(block_scale),
         window=window,
+        sparse=sparse,
     )
     prompt = prompt or (DEFAULT_PROMPT if style is None else DEFAULT_SUBJECT)
     settings = InpaintSettings.of(prompt=prompt, count=count, seed=seed, region=region, **dials)

@@ -56,6 +56,7 @@ def portrait(
     face_guidance: options.FaceGuidance = None,
     block_scale: options.BlockScale = None,
     window: options.Window = None,
+    sparse: options.Sparse = None,
     model: options.Model = "miniature",
     adapter: options.Adapter = None,
     encoder: options.Encoder = None,
@@ -79,6 +80,7 @@ def portrait(
         face_guidance=face_guidance,
         block_scales=options.scales_of(block_scale),
         window=window,
+        sparse=sparse,
     )
     if style is not None and not prompt:
         prompt = DEFAULT_SUBJECT

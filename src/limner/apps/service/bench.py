@@ -31,7 +31,9 @@ def open_studio(model: ModelSettings) -> "Studio":
     """
     from limner.apps.studio import Studio
 
-    return Studio.open(model.model, adapter=model.adapter, encoder=model.encoder, device=model.device)
+    studio = Studio.open(model.model, adapter=model.adapter, encoder=model.encoder, device=model.device)
+    studio.close()  # a person who is deleted may not live on in the memory of a worker
+    return studio
 
 
 class Bench:
