@@ -25,7 +25,7 @@ class Refused(LimnerError):
 
 
 @contextmanager
-def _signals_end_nothing() -> Iterator[None]:
+def signals_end_nothing() -> Iterator[None]:
     """Uvicorn sends itself the signal that stopped it once more; the workers are still to be stopped then."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: None) for number in numbers]
@@ -94,7 +94,7 @@ def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, prog
     supervisor = Supervisor(settings, workers, refuse, program)
     supervisor.start()
     try:
-        with _signals_end_nothing():
+        with signals_end_nothing():
             asyncio.run(server.serve())
     except SystemExit as error:
         raise ConfigError(f"cannot serve at {host}:{port}; choose another port, or end what is there") from error
