@@ -80,7 +80,7 @@ def _application(bench: Workbench, prefix: str, hosts: Collection[str] | None) -
     )
     # The last one added is the first to see a request.
     app.add_middleware(Gate, prefix=prefix, files=bench.files)
-    app.add_middleware(guards.BodyLimits, limits=LIMITS, times=Times(), uploads=prefix + UPLOAD)
+    app.add_middleware(guards.BodyLimits, limits=LIMITS, times=Times(), uploads=(prefix + UPLOAD,))
     app.add_middleware(guards.SameSite, hosts=hosts)
     app.add_middleware(guards.Sealed, headers=HEADERS)
     return app

@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from limner.apps.page.fields import said
 from limner.apps.page.tabs import batch, check, compare, people, portrait, template
 from limner.apps.page.workbench import Workbench
 
@@ -17,7 +18,7 @@ def build(bench: Workbench) -> gr.Blocks:
     """The page, ready to be mounted."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         number = gr.State(0)
-        gr.HTML(HEADING, container=False)
+        said(HEADING)
         with gr.Tabs():
             with gr.Tab("Portrait", id="portrait"):
                 portrait.add(bench, number)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from limner.apps.page import words
+from limner.apps.page.fields import said
 from limner.apps.page.runs import Told
 from limner.apps.page.workbench import Workbench
 from limner.core.errors import LimnerError
@@ -33,7 +34,7 @@ class Doing:
 
     go: gr.Button
     stop: gr.Button
-    status: gr.HTML
+    status: gr.Markdown
 
 
 def doing(label: str, name: str) -> Doing:
@@ -41,7 +42,7 @@ def doing(label: str, name: str) -> Doing:
     with gr.Row(elem_classes="limner-buttons"):
         go = gr.Button(label, variant="primary", elem_id=f"{name}-go", min_width=120)
         stop = gr.Button("Cancel", interactive=False, elem_id=f"{name}-stop", min_width=100)
-    status = gr.HTML("", elem_id=f"{name}-status", elem_classes="limner-live", container=False)
+    status = said(elem_id=f"{name}-status", elem_classes="limner-live")
     return Doing(go, stop, status)
 
 

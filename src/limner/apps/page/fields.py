@@ -26,6 +26,14 @@ SUGGESTIONS = (
 """In words that the packaged model was taught."""
 
 
+def said(value: str = "", **options: Any) -> gr.Markdown:
+    """A place for what :mod:`limner.apps.page.words` says.
+
+    Not gradio's own field for HTML, which runs strings as programs; the page's policy forbids that.
+    """
+    return gr.Markdown(value, sanitize_html=False, latex_delimiters=[], container=False, **options)
+
+
 def photo_field(label: str, **options: Any) -> gr.Image:
     """A picture from a file, the camera or the clipboard; its value is the path of the bytes as they were given."""
     field = gr.Image(

@@ -11,6 +11,7 @@ from limner.apps.batch_job import GRID, REPORT, BatchJob, Outcome, run_batch
 from limner.apps.batch_rows import Line, read_rows
 from limner.apps.page import words
 from limner.apps.page.events import Shown, Work, connect, doing
+from limner.apps.page.fields import said
 from limner.apps.page.workbench import Workbench
 from limner.apps.portrait_job import CARD_SUFFIX
 from limner.core.errors import InputError
@@ -39,7 +40,7 @@ def add(bench: Workbench) -> None:
             gallery = gr.Gallery(
                 label="Pictures", columns=3, object_fit="contain", buttons=["download", "fullscreen"], interactive=False
             )
-            failed = gr.HTML("", container=False, elem_id="batch-failed")
+            failed = said(elem_id="batch-failed")
             files = gr.File(label="Files to keep", file_count="multiple", interactive=False, elem_id="batch-files")
 
     def begin(session: str, *values: Any) -> Work[Shown]:

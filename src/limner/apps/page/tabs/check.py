@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from limner.apps.page import words
-from limner.apps.page.fields import photo_field
+from limner.apps.page.fields import photo_field, said
 from limner.apps.page.workbench import Workbench
 from limner.apps.verdict_words import verdict_lines
 from limner.core.errors import InputError, LimnerError
@@ -26,7 +26,7 @@ def add(bench: Workbench) -> None:
             picture = photo_field("Any picture, whoever made it", height=320)
             go = gr.Button("Check", variant="primary", elem_id="check-go")
         with gr.Column(scale=7, min_width=300):
-            told = gr.HTML("", elem_id="check-status", elem_classes="limner-live", container=False)
+            told = said(elem_id="check-status", elem_classes="limner-live")
     go.click(lambda path: look(bench, path), picture, told, show_progress="hidden")
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 from limner.apps.identity_job import IdentityJob, learn
 from limner.apps.page import words
 from limner.apps.page.events import Shown, Work, connect, doing
+from limner.apps.page.fields import said
 from limner.apps.page.workbench import Workbench
 from limner.core.errors import InputError, LimnerError
 
@@ -32,12 +33,12 @@ def add(bench: Workbench, people: gr.State) -> None:
             buttons = doing("Make the card", "people")
         with gr.Column(scale=7, min_width=300):
             gr.Markdown("### Who is here")
-            listed = gr.HTML(table(bench), elem_id="people-list", container=False)
+            listed = said(table(bench), elem_id="people-list")
             chosen = gr.Dropdown(choices=bench.people.names(), value=None, label="Somebody of the list")
             with gr.Row():
                 revoke = gr.Button("Consent taken back", min_width=120)
                 delete = gr.Button("Delete the card", variant="stop", min_width=120)
-            told = gr.HTML("", elem_classes="limner-live", container=False)
+            told = said(elem_classes="limner-live")
 
     def begin(session: str, *values: Any) -> Work[Shown]:
         return make(bench, session, *values)

@@ -13,7 +13,8 @@ from limner.apps.service.api.problems import problem
 from limner.apps.service.settings import Limits, Times
 
 _log = logging.getLogger(__name__)
-UPLOADS = "/v1/uploads"
+UPLOADS = ("/v1/uploads", "/v1/check")
+"""Paths whose bodies are pictures."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFETY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -84,14 +85,14 @@ class SameSite:
 class BodyLimits:
     """Stops reading a body that is too large or too slow, and takes only so many large ones at the same time."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, times: Times, uploads: str = UPLOADS) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, times: Times, uploads: Collection[str] = UPLOADS) -> None:
         self.app, self.limits, self.times, self.uploads = app, limits, times, uploads
         self.uploading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        is_upload = scope["path"] == self.uploads
+        is_upload = scope["path"] in self.uploads
         most = self.limits.upload_bytes if is_upload else self.limits.body_bytes
         told = f"the body has more than {most} bytes; make it smaller"
         declared = Headers(scope=scope).get("content-length", "")
