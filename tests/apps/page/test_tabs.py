@@ -29,7 +29,7 @@ def drawn(bench: Workbench, *, who: str = A_PHOTO, photo: str | None = None, pro
 
 def test_a_portrait_of_a_photo_is_marked_and_told_step_by_step(bench: Workbench, photo: str) -> None:
     told, shown = finished(drawn(bench, photo=photo, count=2))
-    pictures, files = shown.values
+    pictures, files = shown.values[0], shown.values[1]["value"]
     assert [caption.split(",")[0] for _, caption in pictures] == ["Seed 7", "Seed 8"]
     assert check_picture(pictures[0][0]).status == "marked"
     assert {Path(file).name for file in files} == {
@@ -180,7 +180,7 @@ def test_a_batch_draws_its_rows_and_tells_which_failed(bench: Workbench, photo: 
     assert "Row 3" in wrong
     assert "no face" in wrong.lower()
     assert "2 of 3 rows" in shown.note
-    assert {"grid.png", "batch.json"} <= {Path(file).name for file in files}
+    assert {"grid.png", "batch.json"} <= {Path(file).name for file in files["value"]}
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../secret.png", "somebody.jpg", "Anna"])

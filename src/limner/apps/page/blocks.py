@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from limner.apps.page.events import canceller
 from limner.apps.page.fields import said
 from limner.apps.page.tabs import batch, check, compare, people, portrait, template
 from limner.apps.page.workbench import Workbench
@@ -32,6 +33,9 @@ def build(bench: Workbench) -> gr.Blocks:
                 compare.add(bench, number)
             with gr.Tab("Check", id="check"):
                 check.add(bench)
+        # Cards may have come or gone since the page was built.
+        page.load(lambda: 1, None, number, show_progress="hidden")
+        page.unload(canceller(bench))
     for function in page.fns.values():
         function.api_visibility = "private"  # nothing but the page itself is to call these
     return page.queue(max_size=ROOM)

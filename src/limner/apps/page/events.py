@@ -60,11 +60,17 @@ def connect(
         yield from answers(bench, begin(str(request.session_hash), *values), len(outputs))
 
     buttons.go.click(handle, list(inputs), ends, show_progress="hidden", concurrency_limit=None)
+    buttons.go.click(handle, list(inputs), ends, show_progress="hidden", concurrency_limit=None)
+    buttons.stop.click(canceller(bench), None, None, show_progress="hidden", concurrency_limit=None)
+
+
+def canceller(bench: Workbench) -> Callable[[gr.Request], None]:
+    """Lets the work of a browser window end."""
+
     def cancel(request: gr.Request) -> None:
         bench.runs.cancel(str(request.session_hash))
 
-    buttons.go.click(handle, list(inputs), ends, show_progress="hidden", concurrency_limit=None)
-    buttons.stop.click(cancel, None, None, show_progress="hidden", concurrency_limit=None)
+    return cancel
 
 
 def answers(bench: Workbench, work: Work[Shown], num_outputs: int) -> Iterator[tuple[Any, ...]]:

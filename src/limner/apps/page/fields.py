@@ -49,6 +49,18 @@ def _as_given(payload: ImageData | None) -> str | None:
     return None if payload is None else payload.path
 
 
+def results_field(name: str) -> gr.File:
+    """Files to be downloaded; not there before there are any."""
+    return gr.File(
+        label="Files to keep", file_count="multiple", interactive=False, visible=False, elem_id=f"{name}-files"
+    )
+
+
+def results(files: Sequence[Path]) -> Any:
+    """The value of :func:`results_field`."""
+    return gr.update(value=[str(file) for file in files], visible=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Who:
     """The person to be drawn: a photo, the example, or somebody with a card."""

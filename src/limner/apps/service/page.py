@@ -1,4 +1,4 @@
-"""The page under ``/ui`` of the service: off unless the settings ask for it, never at a public address, behind the keys.
+"""The page under ``/ui`` of the service: off unless the settings ask for it, never at a public address, behind keys.
 
 It draws in the server's own process and stores nothing; jobs that must not be lost are handed in over HTTP.
 """
@@ -59,7 +59,7 @@ def _choice(settings: ServiceSettings) -> ModelChoice:
 
 
 class Beside:
-    """Two applications: what begins with ``/ui`` goes to the page, and so do start and stop; the rest to the service."""
+    """Two applications: what begins with ``/ui``, start and stop go to the page, the rest to the service."""
 
     def __init__(self, app: ASGIApp, page: ASGIApp) -> None:
         self.app, self.page = app, page

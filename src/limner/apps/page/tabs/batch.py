@@ -11,7 +11,7 @@ from limner.apps.batch_job import GRID, REPORT, BatchJob, Outcome, run_batch
 from limner.apps.batch_rows import Line, read_rows
 from limner.apps.page import words
 from limner.apps.page.events import Shown, Work, connect, doing
-from limner.apps.page.fields import said
+from limner.apps.page.fields import results, results_field, said
 from limner.apps.page.workbench import Workbench
 from limner.apps.portrait_job import CARD_SUFFIX
 from limner.core.errors import InputError
@@ -21,7 +21,7 @@ EXAMPLE = """person,prompt,seed
 anna.jpg,"a photo of a person, smiling",1
 anna.jpg,a pencil drawing of a person,1"""
 HELP = f"""A row is a picture: `person` is the name of a photo given below, of several joined by semicolons, or of a
-card of the tab People, such as `Anna{CARD_SUFFIX}`; `prompt`, `seed`, `style` and `negative_prompt` are what they are elsewhere.
+card of the tab People, such as `Anna{CARD_SUFFIX}`. There are also `seed`, `style` and `negative_prompt`.
 
 ```
 {EXAMPLE}
@@ -41,7 +41,7 @@ def add(bench: Workbench) -> None:
                 label="Pictures", columns=3, object_fit="contain", buttons=["download", "fullscreen"], interactive=False
             )
             failed = said(elem_id="batch-failed")
-            files = gr.File(label="Files to keep", file_count="multiple", interactive=False, elem_id="batch-files")
+            files = results_field("batch")
 
     def begin(session: str, *values: Any) -> Work[Shown]:
         return draw(bench, session, *values)
@@ -66,14 +66,15 @@ def draw(bench: Workbench, session: str, table: str | None, photos: Sequence[str
     pictures = [(str(output / one.line.file), f"Row {one.line.number}, {words.alike(one.similarity)}") for one in made]
     wrong = "".join(words.problem(InputError(_said(one)), bench.folder) for one in outcomes if one.state == "failed")
     names = [*(one.line.file for one in made), *([GRID] if made else []), REPORT]
-    return Shown(f"Done: {len(made)} of {len(outcomes)} rows.", (pictures, wrong, [str(output / one) for one in names]))
+    files = results([output / one for one in names])
+    return Shown(f"Done: {len(made)} of {len(outcomes)} rows.", (pictures, wrong, files))
 
 
 def _desk(bench: Workbench, table: Path, photos: Sequence[Path], folder: Path) -> Path:
     """The table beside the photos and the cards that it may name, in a folder of its own.
 
     Raises:
-        InputError: it has too many rows, or one names a file that was not given: a table never reaches out of the folder.
+        InputError: it has too many rows, or one names a file that was not given, so that it never reaches out of here.
     """
     lines = read_rows(table)
     if len(lines) > MOST_ROWS:

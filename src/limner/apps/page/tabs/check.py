@@ -42,6 +42,8 @@ def look(bench: Workbench, path: str | None) -> str:
 
 def _table(verdict: Verdict) -> str:
     lines = [("problem", one) for one in verdict.problems] + verdict_lines(verdict)
-    rows = "".join(f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(told)}</td></tr>" for name, told in lines)
+    rows = "".join(
+        f"<tr><th scope=row>{html.escape(name)}</th><td>{html.escape(told)}</td></tr>" for name, told in lines
+    )
     headline = html.escape(HEADLINES[verdict.status])
     return f'<div class="limner-verdict limner-{verdict.status}"><h3>{headline}</h3><table>{rows}</table></div>'

@@ -43,7 +43,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 interactive=False,
                 elem_id="portrait-gallery",
             )
-            files = gr.File(label="Files to keep", file_count="multiple", interactive=False, elem_id="portrait-files")
+            files = fields.results_field("portrait")
 
     def begin(session: str, *values: Any) -> Work[Shown]:
         return draw(bench, session, *values)
@@ -82,6 +82,7 @@ def draw(
         (str(folder / name), f"Seed {one.seed}, {words.alike(one.similarity)}")
         for name, one in zip(results.names, results.portraits, strict=True)
     ]
-    files = [str(folder / name) for name in (*results.names, SHEET, RECORD)]
+    files = fields.results([folder / name for name in (*results.names, SHEET, RECORD)])
     told = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
-    return Shown(f"Done: {told}. They stay here until the page is closed; download what you want to keep.", (pictures, files))
+    note = f"Done: {told}. They are gone when the page ends; download what you want to keep."
+    return Shown(note, (pictures, files))

@@ -44,7 +44,7 @@ def add(bench: Workbench, people: gr.State) -> None:
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Put into the picture", "template")
             result = gr.Image(label="Picture", interactive=False, format="png", buttons=["download", "fullscreen"])
-            files = gr.File(label="Files to keep", file_count="multiple", interactive=False, elem_id="template-files")
+            files = fields.results_field("template")
     faces = gr.State([])
 
     def begin(session: str, *values: Any) -> Work[Shown]:
@@ -73,13 +73,14 @@ def look(bench: Workbench, path: str | None) -> tuple[Any, ...]:
     shown = bench.new_folder() / "faces.png"
     write_png(shown, mark_faces(picture, found))
     largest = max(range(len(found)), key=lambda number: found[number].area)
-    choices = [(f"{number} (the largest)" if number == largest else str(number), number) for number in range(len(found))]
+    choices = [(f"{one} (the largest)" if one == largest else str(one), one) for one in range(len(found))]
     several = len(found) > 1
+    told = f"{len(found)} faces were found; choose whose place to take." if several else "1 face was found."
     return (
         found,
         gr.update(value=str(shown), visible=True),
         gr.update(choices=choices, value=largest, visible=several),
-        words.note("1 face was found." if not several else f"{len(found)} faces were found; choose whose place to take."),
+        words.note(told),
     )
 
 
@@ -122,4 +123,4 @@ def draw(
     results = yield from bench.runs.follow(session, lambda stages: run_job(job, folder, stages))
     [name], [scene] = results.names, results.scenes
     told = f"Done: {words.alike(scene.similarities[0])}. Nothing but the marked {region} was changed."
-    return Shown(told, (str(folder / name), [str(folder / name), str(folder / RECORD)]))
+    return Shown(told, (str(folder / name), fields.results([folder / name, folder / RECORD])))
