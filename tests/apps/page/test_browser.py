@@ -7,20 +7,30 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from limner.core.assets import asset_path
 from limner.core.images import write_png
 from limner.trust.checking import check_picture
 
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync""".split()
-PATIENCE = 60_000
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 25_000
 """Milliseconds for the slowest step on a machine that has much else to do."""
 PICTURES = os.environ.get("LIMNER_PICTURES")
 PHONE = {"width": 375, "height": 760}
@@ -105,7 +115,8 @@ def _is_own(url: str, address: str) -> bool:
 def _picture(page: Any, name: str) -> None:
     if PICTURES:
         page.wait_for_timeout(800)
-        page.screenshot(path=Path(PICTURES) / f"page-{name}.png")
+        seen = Image.open(BytesIO(page.screenshot()))
+        seen.save(Path(PICTURES) / f"page-{name}.webp", quality=85, method=6)
 
 
 def _open(page: Any, tab: str) -> None:
@@ -151,7 +162,7 @@ def test_a_drawing_is_cancelled(desk: Any) -> None:
     steps.fill("60")
     steps.press("Tab")
     desk.get_by_role("button", name="Draw", exact=True).click()
-    desk.locator("#portrait-status").get_by_text("drawing").wait_for()
+    desk.locator("#portrait-status").get_by_text("Drawing").wait_for()
     desk.locator("#portrait-stop").click()
     desk.get_by_role("alert").get_by_text("Stopped").wait_for()
 

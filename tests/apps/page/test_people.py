@@ -56,7 +56,9 @@ def test_a_card_needs_everything(bench: Workbench, photo: str, change: dict, mes
     assert bench.people.names() == []
 
 
-@pytest.mark.parametrize("name", ["", " ", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "x" * 62, "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", "../x", "a/b", "a\\b", "/etc/passwd", ".hidden", "x" * 62, "a\0b"]
+)
 def test_a_name_is_never_a_path(people: People, name: str) -> None:
     with pytest.raises(InputError, match="needs a name"):
         people.new_card(name)

@@ -23,7 +23,9 @@ from tests.apps.page.following import finished
 STYLE = style_gallery.NO_STYLE
 
 
-def drawn(bench: Workbench, *, who: str = A_PHOTO, photo: str | None = None, prompt: str = PROMPT, count: int = 1) -> Any:
+def drawn(
+    bench: Workbench, *, who: str = A_PHOTO, photo: str | None = None, prompt: str = PROMPT, count: int = 1
+) -> Any:
     return portrait.draw(bench, "me", who, photo, prompt, STYLE, count, 1, *DIALS)
 
 
@@ -171,7 +173,9 @@ def table(bench: Workbench, text: str) -> str:
     return str(path)
 
 
-def test_a_batch_draws_its_rows_and_tells_which_failed(bench: Workbench, photo: str, wall: str, person: Identity) -> None:
+def test_a_batch_draws_its_rows_and_tells_which_failed(
+    bench: Workbench, photo: str, wall: str, person: Identity
+) -> None:
     person.save(bench.people.new_card("Anna"))
     rows = "person,prompt,seed\nme.jpg,a person,1\nAnna.safetensors,a person,2\nwall.png,a person,3\n"
     shown = finished(batch.draw(bench, "me", table(bench, rows), [photo, wall]))[1]

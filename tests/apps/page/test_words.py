@@ -35,7 +35,7 @@ def test_what_should_not_happen_is_not_shown() -> None:
 
 
 def test_progress_says_where_it_is() -> None:
-    assert "drawing: 3 of 25" in words.progress(Told("drawing", 3, 25))
+    assert "Drawing: 3 of 25" in words.progress(Told("drawing", 3, 25))
     assert 'value="3" max="25"' in words.progress(Told("drawing", 3, 25))
     assert "of" not in words.progress(Told("opening"))
 

@@ -53,9 +53,7 @@ def test_a_person_is_put_into_a_template(desk: Desk, client: TestClient, studio:
 def test_a_template_without_a_face_is_told_without_a_path(desk: Desk, client: TestClient, studio: FakeStudio) -> None:
     with working(desk.database, desk.settings, studio):
         person = learn(client)
-        job = done(
-            client, {"kind": "template", "identity": person["id"], "template": upload(client, photo(dark=True))}
-        )
+        job = done(client, {"kind": "template", "identity": person["id"], "template": upload(client, photo(dark=True))})
     assert (job["state"], job["problem_code"]) == ("failed", "refused")
     assert "shows nobody" in job["problem"]
     assert "/" not in job["problem"]

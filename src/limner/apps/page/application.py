@@ -1,5 +1,6 @@
 """The page as an ASGI application: gradio behind the guards, with nothing from outside and no file but its own."""
 
+import asyncio
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -49,7 +50,8 @@ def opened_page(settings: PageSettings, *, prefix: str = "", hosts: Collection[s
     before = {name: os.environ.get(name) for name in (*VARIABLES, FOLDER_VARIABLE)}
     os.environ.update(VARIABLES | {FOLDER_VARIABLE: str(bench.files)})
     try:
-        yield _application(bench, prefix, hosts)
+        # Inside a loop that ends at once: outside of one gradio makes some of its own and closes none.
+        yield asyncio.run(_application(bench, prefix, hosts))
     finally:
         for name, value in before.items():
             if value is None:
@@ -59,7 +61,7 @@ def opened_page(settings: PageSettings, *, prefix: str = "", hosts: Collection[s
         bench.close()
 
 
-def _application(bench: Workbench, prefix: str, hosts: Collection[str] | None) -> ASGIApp:
+async def _application(bench: Workbench, prefix: str, hosts: Collection[str] | None) -> ASGIApp:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,

@@ -20,7 +20,7 @@ def build(bench: Workbench) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         number = gr.State(0)
         said(HEADING)
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Portrait", id="portrait"):
                 portrait.add(bench, number)
             with gr.Tab("Template", id="template"):

@@ -151,7 +151,12 @@ def dial_fields(guidance_scale: float) -> DialFields:
             info="The same number gives the same picture again; the next pictures have the next numbers.",
         ),
         adapter_scale=gr.Slider(
-            0, 2, value=Dials.model_fields["adapter_scale"].default, step=0.05, label="Likeness", info="How strongly the person is kept; 0 is anybody."
+            0,
+            2,
+            value=Dials.model_fields["adapter_scale"].default,
+            step=0.05,
+            label="Likeness",
+            info="How strongly the person is kept; 0 is anybody.",
         ),
         guidance_scale=gr.Slider(
             1,
@@ -162,7 +167,12 @@ def dial_fields(guidance_scale: float) -> DialFields:
             info="How closely the words are followed; too much makes skin pale and edges hard.",
         ),
         num_steps=gr.Slider(
-            1, 60, value=Dials.model_fields["num_steps"].default, step=1, label="Steps", info="More steps take longer; beyond 25 little changes."
+            1,
+            60,
+            value=Dials.model_fields["num_steps"].default,
+            step=1,
+            label="Steps",
+            info="More steps take longer; beyond 25 little changes.",
         ),
         negative_prompt=gr.Textbox(
             value="", label="Not in the picture", info="What should not be seen, in words.", max_length=2000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limner.apps.service.api.problems import problem
@@ -44,7 +45,10 @@ class Gate:
             return await problem(404, "not_found", "there is nothing here")(scope, receive, send)
         if path != JOIN:
             return await self.app(scope, receive, send)
-        body = await _whole(receive)
+        try:
+            body = await _whole(receive)
+        except HTTPException as error:
+            return await problem(error.status_code, "refused", str(error.detail))(scope, receive, send)
         if not self._holds_own_files_only(body):
             told = "a file was named that was not handed in on this page; choose it again"
             return await problem(403, "forbidden", told)(scope, receive, send)

@@ -35,6 +35,13 @@ def theme() -> gr.themes.Base:
     ).set(
         body_background_fill="#faf9f6",
         block_background_fill="#ffffff",
+        body_text_color_subdued="#57534e",
+        block_info_text_color="#57534e",
+        block_label_text_color="#44403c",
+        block_title_text_color="#292524",
+        input_background_fill="#f5f5f4",
+        input_border_width="1px",
+        input_border_color="#a8a29e",
         block_border_width="1px",
         block_shadow="none",
         button_primary_background_fill="*primary_600",

@@ -15,7 +15,7 @@ UNEXPECTED = (
 
 def progress(told: Told) -> str:
     """How far it is, as HTML."""
-    stage = html.escape(told.stage)
+    stage = html.escape(told.stage[:1].upper() + told.stage[1:])
     if told.total is None:
         return f'<div class="limner-status"><span>{stage} …</span><progress aria-label="{stage}"></progress></div>'
     value = f'value="{told.done}" max="{told.total}"'

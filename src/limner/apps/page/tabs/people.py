@@ -60,7 +60,14 @@ def add(bench: Workbench, people: gr.State) -> None:
 
 
 def make(
-    bench: Workbench, session: str, name: str, photos: Sequence[str] | None, who: str, purpose: str, until: str, number: int
+    bench: Workbench,
+    session: str,
+    name: str,
+    photos: Sequence[str] | None,
+    who: str,
+    purpose: str,
+    until: str,
+    number: int,
 ) -> Work[Shown]:
     """Learn somebody and write the card.
 
