@@ -160,6 +160,13 @@ def test_functions_cannot_be_called_by_name(client: TestClient) -> None:
     assert "share" not in json.dumps([one.get("props", {}).get("buttons") for one in config["components"]])
 
 
+def test_a_button_begins_one_thing(client: TestClient) -> None:
+    targets = [tuple(one) for event in client.get("/config").json()["dependencies"] for one in event["targets"]]
+    clicks = [one for one in targets if one[1] == "click"]
+    assert len(clicks) > 10
+    assert len(clicks) == len(set(clicks))
+
+
 def test_the_environment_is_as_it_was(miniature_folder: Path, tmp_path: Path) -> None:
     before = dict(os.environ)
     choice = ModelChoice(model=str(miniature_folder), device="cpu")

@@ -60,7 +60,6 @@ def connect(
         yield from answers(bench, begin(str(request.session_hash), *values), len(outputs))
 
     buttons.go.click(handle, list(inputs), ends, show_progress="hidden", concurrency_limit=None)
-    buttons.go.click(handle, list(inputs), ends, show_progress="hidden", concurrency_limit=None)
     buttons.stop.click(canceller(bench), None, None, show_progress="hidden", concurrency_limit=None)
 
 

@@ -52,7 +52,12 @@ def _as_given(payload: ImageData | None) -> str | None:
 def results_field(name: str) -> gr.File:
     """Files to be downloaded; not there before there are any."""
     return gr.File(
-        label="Files to keep", file_count="multiple", interactive=False, visible=False, elem_id=f"{name}-files"
+        label="Files to keep",
+        file_count="multiple",
+        interactive=False,
+        visible=False,
+        elem_id=f"{name}-files",
+        elem_classes="limner-results",
     )
 
 
@@ -136,14 +141,15 @@ class DialFields:
         return [getattr(self, one.name) for one in fields(self)]
 
 
-NUM_DIALS = len(fields(DialFields))
+FIRST_SEED = 7
+"""The one of `make portrait`, so that the page begins with pictures that its user has seen."""
 
 
 def dial_fields(guidance_scale: float) -> DialFields:
     """Sliders, each with what it does; ``guidance_scale`` is the model's own."""
     return DialFields(
         seed=gr.Number(
-            value=0,
+            value=FIRST_SEED,
             precision=0,
             minimum=0,
             maximum=2**32 - 1,

@@ -41,7 +41,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 label="Each row has the same seeds",
                 columns=2,
                 object_fit="contain",
-                height="auto",
+                elem_classes="limner-gallery",
                 buttons=["download", "fullscreen"],
                 interactive=False,
                 elem_id="compare-gallery",

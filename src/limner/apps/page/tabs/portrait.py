@@ -39,7 +39,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 label="Pictures",
                 columns=2,
                 object_fit="contain",
-                height="auto",
+                elem_classes="limner-gallery",
                 buttons=["download", "fullscreen"],
                 interactive=False,
                 elem_id="portrait-gallery",
