@@ -157,6 +157,9 @@ def test_a_comparison_has_the_same_seeds_without_and_with_the_person_and_with_ot
     twin = (miniature_folder / "adapter.safetensors").read_bytes()
     (tmp_path / "adapters" / "without-fair.safetensors").write_bytes(twin)
     object.__setattr__(bench.settings, "adapters", tmp_path / "adapters")
+    other = bench.model("without-fair")["opened"]
+    assert other.assembly.adapter.path == tmp_path / "adapters" / "without-fair.safetensors"
+    assert other.assembly.base is bench.studio.assembly.base
     work = compare.draw(bench, "me", EXAMPLE, None, PROMPT, 1, ["without-fair"], *DIALS)
     pictures = finished(work)[1].values[0]["value"]
     labels = [caption.split(":")[0] for _, caption in pictures]

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import gradio as gr
+from gradio import themes
 
 FONT = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 STYLES = Path(__file__).with_name("page.css")
-INK = gr.themes.Color(
+INK = themes.Color(
     c50="#f2f6f6",
     c100="#dfe9e9",
     c200="#bfd4d5",
@@ -23,9 +23,9 @@ INK = gr.themes.Color(
 )
 
 
-def theme() -> gr.themes.Base:
+def theme() -> themes.Base:
     """A theme that loads nothing from anywhere."""
-    return gr.themes.Base(
+    return themes.Base(
         primary_hue=INK,
         secondary_hue=INK,
         neutral_hue="stone",

@@ -26,7 +26,12 @@ def add_style_fields(bench: Workbench, who: Who) -> gr.Dropdown:
         themes = gr.Dropdown(choices=_themes(bench), label="Theme", filterable=False)
         buttons = doing("Show the looks", "styles")
         gallery = gr.Gallery(
-            label="Choose a picture to take its style", columns=3, elem_classes="limner-gallery", allow_preview=False, interactive=False, buttons=[]
+            label="Choose a picture to take its style",
+            columns=3,
+            elem_classes="limner-gallery",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
         )
         shown = gr.State([])
 

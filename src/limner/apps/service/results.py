@@ -39,6 +39,7 @@ def keep_pictures(job: Job, made: Mapping[int, Finished], bench: Bench, *, remar
         remark: what is to be said of a job that is done and lacks something.
     """
     rows = [_row(job, position, one, bench) for position, one in made.items()]
+    names = [str(row["id"]) for row in rows]
 
     def record(connection: sa.Connection) -> None:
         connection.execute(sa.insert(pictures), rows)
@@ -46,7 +47,7 @@ def keep_pictures(job: Job, made: Mapping[int, Finished], bench: Bench, *, remar
         if remark is not None:
             connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(problem=remark))
 
-    return Outcome(record, discard=lambda: bench.blobs.remove(PICTURES, [row["id"] for row in rows]))
+    return Outcome(record, discard=lambda: bench.blobs.remove(PICTURES, names))
 
 
 def _row(job: Job, position: int, picture: Finished, bench: Bench) -> dict[str, object]:

@@ -38,7 +38,12 @@ def add(bench: Workbench) -> None:
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Draw all rows", "batch")
             gallery = gr.Gallery(
-                label="Pictures", columns=3, object_fit="contain", elem_classes="limner-gallery", buttons=["download", "fullscreen"], interactive=False
+                label="Pictures",
+                columns=3,
+                object_fit="contain",
+                elem_classes="limner-gallery",
+                buttons=["download", "fullscreen"],
+                interactive=False,
             )
             failed = said(elem_id="batch-failed")
             files = results_field("batch")

@@ -101,19 +101,21 @@ def _put(job: Job, bench: Bench, step: Step) -> Outcome:
     request = dict(job.request)
     assert job.identity_id is not None
     # As pictures, not as files: messages then say "the template", not where it lies.
-    read = {
-        name: None if request[name] is None else bench.blobs.path(UPLOADS, request[name]).read_bytes()
-        for name in ("template", "mask")
-    }
+    template, mask = (_read(request[name], bench) for name in ("template", "mask"))
+    assert template is not None
     try:
         scenes = bench.studio(job.model).inpaint(
             [bench.person(job.identity_id)],
-            read["template"],
+            template,
             assign=None if request["face"] is None else [request["face"]],
-            mask=read["mask"],
+            mask=mask,
             progress=step,
             **_settings(request).model_dump(include=set(CARRIED)),
         )
     except LimnerError as error:
         return Outcome(problem=error)
     return keep_pictures(job, {position: _OfOnePerson(scene) for position, scene in enumerate(scenes)}, bench)
+
+
+def _read(upload: str | None, bench: Bench) -> bytes | None:
+    return None if upload is None else bench.blobs.path(UPLOADS, upload).read_bytes()
