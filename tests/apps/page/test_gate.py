@@ -55,6 +55,14 @@ def test_a_file_that_was_handed_in_comes_back(client: TestClient) -> None:
     assert (answer.status_code, answer.content) == (200, b"not really")
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.html", "text/html"), ("a.svg", "image/svg+xml"), ("a.xml", "text/xml")])
+def test_what_was_handed_in_is_never_shown_as_a_page(client: TestClient, name: str, kind: str) -> None:
+    [path] = client.post(UPLOAD, files={"files": (name, b"<svg onload='alert(1)'/>", kind)}).json()
+    answer = client.get(FILE + path)
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,12 +1,13 @@
 """Each tab without a browser: it does what the command does, and says what is wrong."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from limner.apps.page import style_gallery
+from limner.apps.page import style_gallery, workbench
 from limner.apps.page.events import answers
 from limner.apps.page.fields import A_PHOTO, EXAMPLE, dials_of
 from limner.apps.page.runs import Told
@@ -210,6 +211,16 @@ def test_the_check_tells_a_marked_picture_from_a_plain_one(bench: Workbench, pho
     assert "drawn by a model" in told
     assert "Unmarked" in check.look(bench, photo)
     assert "no picture was given" in check.look(bench, None).lower()
+
+
+def test_the_oldest_results_make_room(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbench, "KEPT_RESULTS", 2)
+    folders = []
+    for number in range(4):
+        folders.append(bench.new_folder())
+        folders[-1].mkdir()
+        os.utime(folders[-1], (number, number))
+    assert [folder.exists() for folder in folders] == [False, True, True, True]
 
 
 def test_nothing_is_left_when_the_page_ends(bench: Workbench) -> None:

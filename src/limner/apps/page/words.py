@@ -27,7 +27,7 @@ def progress(told: Told) -> str:
 
 def note(text: str) -> str:
     """Something good or indifferent, as HTML."""
-    return f'<div class="limner-status limner-note">{html.escape(text)}</div>'
+    return f'<div class="limner-status limner-note" role="status">{html.escape(text)}</div>'
 
 
 def problem(error: Exception, private: Path) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PEOPLE = "people"
 FILES, RESULTS = "files", "results"
+KEPT_RESULTS = 100
+"""Folders of results; more than anybody draws at the same time."""
 
 
 class Workbench:
@@ -50,7 +52,13 @@ class Workbench:
         return self.folder / FILES
 
     def new_folder(self) -> Path:
-        """A folder for results, named by chance."""
+        """A folder for results, named by chance; the oldest go, so that a page that is left open does not fill the disk.
+
+        What a browser shows was copied to :attr:`files` before, where gradio removes it after a day.
+        """
+        before = sorted((self.folder / RESULTS).iterdir(), key=lambda folder: folder.stat().st_mtime)
+        for old in before[:-KEPT_RESULTS]:
+            shutil.rmtree(old, ignore_errors=True)
         return self.folder / RESULTS / token_hex(8)
 
     @cached_property
