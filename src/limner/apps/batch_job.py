@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limner.apps.batch_rows import BatchRow, Line, fingerprint, read_rows
-from limner.apps.clock import Clock
+from limner.apps.clock import Clock, Stages
 from limner.apps.model_choice import ModelChoice
 from limner.apps.portrait_job import Faces, identity_of, licences_of
 from limner.apps.settings import PortraitSettings
@@ -78,7 +78,7 @@ class _Batch:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
 
 
-def run_batch(job: BatchJob, folder: Path) -> list[Outcome]:
+def run_batch(job: BatchJob, folder: Path, stages: Stages | None = None) -> list[Outcome]:
     """Draw what is missing in ``folder``, then write report and grid; outcomes are in the order of the rows.
 
     Raises:
@@ -92,7 +92,7 @@ def run_batch(job: BatchJob, folder: Path) -> list[Outcome]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
-    with Clock() as clock:
+    with stages or Clock() as clock:
         with clock.stage("opening the model"):
             batch = _Batch(job.open(), job, folder)
         job.require_terms(batch.studio.licences)

@@ -9,11 +9,41 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
-class Clock:
-    """A progress bar on the standard error, and the seconds each stage took."""
+class Stages:
+    """The seconds each stage of a job took; whoever shows them overrides :meth:`tell`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Show and time one stage."""
+        self._name = name
+        self.tell(name, 0, None)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+
+    def step(self, done: int, total: int) -> None:
+        """Steps of the stage that are done, of how many."""
+        self.tell(self._name, done, total)
+
+    def tell(self, stage: str, done: int, total: int | None) -> None:
+        """Called at the beginning of each stage, where nobody knows how many steps it has, and after each step."""
+
+
+class Clock(Stages):
+    """A progress bar on the standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -31,14 +61,8 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Show and time one stage."""
-        self._bar.reset(self._task, description=name, total=None)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-
-    def step(self, done: int, total: int) -> None:
-        """Move the bar."""
-        self._bar.update(self._task, completed=done, total=total)
+    def tell(self, stage: str, done: int, total: int | None) -> None:
+        if total is None:
+            self._bar.reset(self._task, description=stage, total=None)
+        else:
+            self._bar.update(self._task, completed=done, total=total)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from limner.apps.clock import Clock
+from limner.apps.clock import Clock, Stages
 from limner.apps.model_choice import ModelChoice
 from limner.apps.portrait_job import Faces, identity_of, licences_of
 from limner.apps.settings import InpaintSettings
@@ -39,7 +39,7 @@ class Results:
     names: list[str]
 
 
-def run_job(job: InpaintJob, folder: Path) -> Results:
+def run_job(job: InpaintJob, folder: Path, stages: Stages | None = None) -> Results:
     """Draw, and write everything into ``folder`` or nothing.
 
     Raises:
@@ -49,7 +49,7 @@ def run_job(job: InpaintJob, folder: Path) -> Results:
     from limner.apps.inpainting import inpaint
     from limner.apps.portrait_files import circumstances, staged, write_record
 
-    with Clock() as clock, staged(folder) as hidden:
+    with stages or Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
             studio = job.open()
         with clock.stage("looking at the faces"):

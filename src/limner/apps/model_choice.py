@@ -17,6 +17,7 @@ class ModelChoice:
 
     Attributes:
         commercial: refuse networks that forbid commercial use.
+        opened: the model, by somebody who keeps it open from job to job.
     """
 
     model: str = "miniature"
@@ -24,9 +25,12 @@ class ModelChoice:
     encoder: Path | None = None
     device: str | None = None
     commercial: bool = False
+    opened: "Studio | None" = None
 
     def open(self) -> "Studio":
         """The model, ready to draw."""
+        if self.opened is not None:
+            return self.opened
         from limner.apps.studio import Studio
 
         return Studio.open(self.model, adapter=self.adapter, encoder=self.encoder, device=self.device)

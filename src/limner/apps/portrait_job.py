@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from limner.apps.clock import Clock
+from limner.apps.clock import Clock, Stages
 from limner.apps.model_choice import ModelChoice
 from limner.apps.settings import PortraitSettings
 from limner.core.assets import asset_path
@@ -99,7 +99,7 @@ class Results:
     names: list[str]
 
 
-def run_job(job: PortraitJob, folder: Path) -> Results:
+def run_job(job: PortraitJob, folder: Path, stages: Stages | None = None) -> Results:
     """Draw, and write everything into ``folder`` or nothing.
 
     Raises:
@@ -108,7 +108,7 @@ def run_job(job: PortraitJob, folder: Path) -> Results:
     """
     from limner.apps.portrait_files import describe, staged, write_portraits, write_record
 
-    with Clock() as clock, staged(folder) as hidden:
+    with stages or Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
             studio = job.open()
         with clock.stage("looking at the face"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from limner.apps.clock import Clock
+from limner.apps.clock import Clock, Stages
 from limner.apps.model_choice import ModelChoice
 from limner.apps.portrait_job import Faces, identity_of, licences_of
 from limner.apps.settings import PortraitSettings
@@ -28,7 +28,7 @@ class StylePicturesJob(ModelChoice):
     folder: Path | None = None
 
 
-def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
+def draw_styles(job: StylePicturesJob, output: Path, stages: Stages | None = None) -> list[str]:
     """Draw every style that the model can, as ``<name>.png``, and a contact sheet; returns the names of the styles.
 
     Raises:
@@ -39,7 +39,7 @@ def draw_styles(job: StylePicturesJob, output: Path) -> list[str]:
     from limner.apps.portrait_files import SHEET, staged, write_sheet
     from limner.core.images import read_image
 
-    with Clock() as clock, staged(output) as hidden:
+    with stages or Clock() as clock, staged(output) as hidden:
         with clock.stage("opening the model"):
             studio = job.open()
         kind = studio.assembly.base.kind

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from limner.faces.analysis import FaceAnalysis
+from limner.faces.face import Face
 from limner.faces.parsing import ParsingLabel
 from limner.faces.quality import MIN_EYE_DISTANCE, MIN_QUALITY
 
@@ -56,6 +57,15 @@ def draw_faces(
     return _with_legend(np.asarray(canvas), labels)
 
 
+def mark_faces(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """The photo with a numbered box around each face, 0 the first, and nothing else; RGB uint8 of the same size."""
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    for number, face in enumerate(faces):
+        _draw_box(pen, number, face)
+    return np.asarray(canvas)
+
+
 def face_rows(analyses: Sequence[FaceAnalysis], *, numbers: Sequence[int] | None = None) -> list[tuple[str, ...]]:
     """One row a face with the cells of `FACE_COLUMNS`; lengths in pixels, angles in degrees."""
     numbers = range(len(analyses)) if numbers is None else numbers
@@ -102,12 +112,17 @@ def _tinted(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _draw_face(pen: ImageDraw.ImageDraw, number: int, analysis: FaceAnalysis) -> None:
-    x, y, width, height = analysis.face.box
-    line = max(round(height / 150), 1)
+    height = analysis.face.box[3]
     for point in analysis.mesh[:, :2] if height >= _MESH_MIN_HEIGHT else ():
         _dot(pen, point, height / 300, _MESH)
     for point in analysis.face.landmarks:
         _dot(pen, point, height / 60, _LANDMARK)
+    _draw_box(pen, number, analysis.face)
+
+
+def _draw_box(pen: ImageDraw.ImageDraw, number: int, face: Face) -> None:
+    x, y, width, height = face.box
+    line = max(round(height / 150), 1)
     pen.rectangle((x, y, x + width, y + height), outline=_BOX, width=line)
     font = ImageFont.load_default(float(np.clip(height / 8, 11, 40)))
     caption = pen.textbbox((x, y), str(number), font=font, anchor="lb")

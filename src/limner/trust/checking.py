@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from limner.core.errors import ImageError
-from limner.core.images import read_image
+from limner.core.images import MAX_PIXELS, read_image
 from limner.trust.keys import anchors
 from limner.trust.provenance import Manifest, mime_of, read_manifest
 from limner.trust.watermark import watermarks
 
 Status = Literal["marked", "unmarked", "broken"]
+GIVEN = "the given picture"
+"""The name of a picture of which only bytes were given."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,20 @@ class Verdict:
         return told
 
 
-def check_picture(path: str | os.PathLike[str]) -> Verdict:
+def check_picture(picture: str | os.PathLike[str] | bytes, *, max_pixels: int = MAX_PIXELS) -> Verdict:
     """Look at manifest and watermark of a picture.
 
+    Args:
+        picture: a file, or the bytes of one.
+        max_pixels: largest width times height.
+
     Raises:
+        ImageTooLargeError: it has too many pixels.
         ImageError: it is missing or no picture.
         ConfigError: a configured certificate is broken.
     """
-    pixels = read_image(path)
-    data = Path(path).read_bytes()
+    pixels = read_image(picture, max_pixels=max_pixels)
+    data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
     mime = mime_of(data)
     manifest, problems = None, []
     try:
@@ -84,7 +91,8 @@ def check_picture(path: str | os.PathLike[str]) -> Verdict:
         problems += _contradiction(manifest, watermark)
     found = manifest is not None or watermark is not None
     status: Status = "broken" if problems else "marked" if found else "unmarked"
-    return Verdict(str(path), status, tuple(dict.fromkeys(problems)), manifest, watermark)
+    name = GIVEN if isinstance(picture, bytes) else str(picture)
+    return Verdict(name, status, tuple(dict.fromkeys(problems)), manifest, watermark)
 
 
 def _contradiction(manifest: Manifest, watermark: FoundWatermark | None) -> list[str]:

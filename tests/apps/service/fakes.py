@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from limner.apps.inpainting import Scene
 from limner.apps.portraits import Order, Portrait
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import Blobs
@@ -17,11 +18,12 @@ from limner.apps.service.database import Database
 from limner.apps.service.job import NewJob
 from limner.apps.service.settings import ServiceSettings, Times
 from limner.apps.service.worker import Worker
-from limner.core.errors import NoFaceError
+from limner.apps.settings import InpaintSettings
+from limner.core.errors import NoFaceError, RefusedError
 from limner.core.images import read_image
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
-from limner.trust.making import Making
+from limner.trust.making import Making, Source
 
 SIDE = 16
 FAST = Times(latency_budget=0.02, poll=0.02, lease=2.0, job=20.0, stop=5.0, body=5.0, stream=5.0)
@@ -51,6 +53,7 @@ class FakeStudio:
     def __init__(self, seconds_per_step: float = 0.0) -> None:
         self.seconds_per_step = seconds_per_step
         self.batches: list[list[str]] = []
+        self.asked: dict[str, Any] = {}
         self.steps = 0
         self.go_on = threading.Event()
         self.go_on.set()
@@ -61,7 +64,7 @@ class FakeStudio:
             raise NoFaceError("photo 1: no face was found; give a photo of a face")
         return some_person()
 
-    def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait]]:
+    def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait] | RefusedError]:
         self.batches.append([order.settings.prompt for order in orders])
         steps = orders[0].settings.num_steps
         for step in range(steps):
@@ -74,9 +77,31 @@ class FakeStudio:
         if any(order.settings.prompt == "refuse" for order in orders):
             raise NoFaceError("this cannot be drawn; ask for something else")
         return [
-            [Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings, MAKING) for seed in order.seeds]
+            RefusedError("a rule forbids it")
+            if order.settings.prompt == "forbidden"
+            else [
+                Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings, MAKING)
+                for seed in order.seeds
+            ]
             for order in orders
         ]
+
+    def inpaint(self, people: list[Identity], template: bytes, *, progress: Any, **asked: Any) -> list[Scene]:
+        """The template with its upper left corner painted anew."""
+        self.asked = asked
+        picture = read_image(template)
+        if picture.mean() < 1:
+            raise NoFaceError("the template shows nobody whose place could be taken")
+        progress(1, 1)
+        settings = InpaintSettings.of(prompt=asked["prompt"])
+        scenes = []
+        for seed in range(asked["seed"], asked["seed"] + asked["count"]):
+            image = picture.copy()
+            image[:SIDE, :SIDE] = painted(asked["prompt"], seed)
+            region = np.any(image != picture, axis=2)
+            source = Source(template, "image/png")
+            scenes.append(Scene(image, seed, (0.5,), region, settings, MAKING, source))
+        return scenes
 
 
 def some_job(owner: str = "local", prompt: str = "a person", **changes: Any) -> NewJob:

@@ -233,7 +233,7 @@ def test_health_and_metrics(desk: Desk, client: TestClient, studio: FakeStudio) 
         assert line in lines
     assert any(line.startswith('limner_requests_total{method="POST",route="/v1/jobs",status="201"}') for line in lines)
     assert client.get("/v1/models").json() == {"models": [{"name": "miniature", "default": True}]}
-    assert client.get("/v1/kinds").json() == {"kinds": ["portrait"]}
+    assert client.get("/v1/kinds").json() == {"kinds": ["batch", "portrait", "template"]}
 
 
 def test_the_description_is_complete(client: TestClient) -> None:

@@ -75,10 +75,13 @@ class CheckPicture:
         return Path(folders().get_annotated_filepath(image)).stat().st_mtime
 
     def check(self, image: str) -> dict[str, Any]:
-        from limner.apps.commands.check import lines_of
+        from limner.apps.verdict_words import verdict_lines
         from limner.trust.checking import check_picture
 
         verdict = check_picture(folders().get_annotated_filepath(image))
-        lines = [*(f"problem: {told}" for told in verdict.problems), *(f"{n}: {told}" for n, told in lines_of(verdict))]
+        lines = [
+            *(f"problem: {told}" for told in verdict.problems),
+            *(f"{n}: {told}" for n, told in verdict_lines(verdict)),
+        ]
         words = "\n".join(lines)
         return {"ui": {"text": [verdict.status, words]}, "result": (verdict.status, words)}

@@ -1,12 +1,10 @@
 """``limner identity``: photos of a person in, an identity card out."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from limner.core.consent import Consent
 
 
 def register(app: typer.Typer) -> None:
@@ -30,15 +28,21 @@ def identity(
     licence: Annotated[str, typer.Option(help="Terms of the photos.")] = "",
 ) -> None:
     """Learn a person from photos and write an identity card; the card holds no photo."""
-    from limner.apps.guard import Guard
+    from limner.apps.identity_job import IdentityJob, learn
     from limner.apps.tables import print_table
 
-    agreed = None
-    if consent or consent_by or consent_until:
-        until = None if consent_until is None else consent_until.date()
-        agreed = Consent(who=consent_by, purpose=consent, given=date.today(), until=until)
-    person = Guard().enrol(photos, face_index=face, consent=agreed, origin=origin, licence=licence)
-    person.save(output)
+    person = learn(
+        IdentityJob(
+            tuple(photos),
+            None if face is None else tuple(face),
+            purpose=consent,
+            who=consent_by,
+            until=None if consent_until is None else consent_until.date(),
+            origin=origin,
+            licence=licence,
+        ),
+        output,
+    )
     rows = [
         (photo, f"{quality:.2f}", *(f"{angle:.0f}" for angle in pose))
         for photo, quality, pose in zip(photos, person.quality.tolist(), person.pose.tolist(), strict=True)

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from limner.apps.service.api.application import create_app
 from limner.apps.service.api.desk import Desk, open_desk
+from limner.apps.service.page import with_page
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.service.supervisor import PROGRAM, Supervisor
 from limner.core.errors import ConfigError, LimnerError
@@ -25,7 +27,7 @@ class Refused(LimnerError):
 
 
 @contextmanager
-def _signals_end_nothing() -> Iterator[None]:
+def signals_end_nothing() -> Iterator[None]:
     """Uvicorn sends itself the signal that stopped it once more; the workers are still to be stopped then."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda *_: None) for number in numbers]
@@ -72,12 +74,25 @@ def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, prog
         Refused: the workers cannot work.
     """
     desk = guarded_desk(settings, host)
-    server = uvicorn.Server(
+    try:
+        service = create_app(replace(desk, stopping=lambda: server.should_exit))
+        with with_page(service, desk, public=is_public(host)) as app:
+            server = _server(app, settings, host, port)
+            _run(server, settings, workers, program)
+    except SystemExit as error:
+        raise ConfigError(f"cannot serve at {host}:{port}; choose another port, or end what is there") from error
+    finally:
+        desk.database.close()
+    logging.getLogger(__name__).info("stopped")
+
+
+def _server(app: ASGIApp, settings: ServiceSettings, host: str, port: int) -> uvicorn.Server:
+    return uvicorn.Server(
         uvicorn.Config(
-            create_app(replace(desk, stopping=lambda: server.should_exit)),
+            app,
             host=host,
             port=port,
-            lifespan="off",
+            lifespan="on" if settings.page else "off",
             proxy_headers=False,
             server_header=False,
             access_log=False,
@@ -85,6 +100,10 @@ def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, prog
             timeout_graceful_shutdown=max(int(settings.times.stop), 1),
         )
     )
+
+
+def _run(server: uvicorn.Server, settings: ServiceSettings, workers: int, program: Sequence[str]) -> None:
+    """Serve with workers beside the server, until it ends or they cannot work."""
     refusals: list[bool] = []
 
     def refuse() -> None:
@@ -94,13 +113,9 @@ def serve(settings: ServiceSettings, *, host: str, port: int, workers: int, prog
     supervisor = Supervisor(settings, workers, refuse, program)
     supervisor.start()
     try:
-        with _signals_end_nothing():
+        with signals_end_nothing():
             asyncio.run(server.serve())
-    except SystemExit as error:
-        raise ConfigError(f"cannot serve at {host}:{port}; choose another port, or end what is there") from error
     finally:
         supervisor.stop()
-        desk.database.close()
     if refusals:
         raise Refused("the workers could not start; the lines above say why")
-    logging.getLogger(__name__).info("stopped")

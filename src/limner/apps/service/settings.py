@@ -110,6 +110,7 @@ class ServiceSettings(Config):
         max_models: models a worker keeps open.
         max_attempts: how often a job is tried whose worker dies.
         batch_pictures: pictures drawn in one forward pass at most, of however many jobs.
+        page: whether people on this machine get a page at ``/ui`` too; it draws with the default model.
     """
 
     data: Path = Path("limner-service")
@@ -119,6 +120,7 @@ class ServiceSettings(Config):
     max_models: PositiveInt = 1
     max_attempts: PositiveInt = 3
     batch_pictures: PositiveInt = 16
+    page: bool = False
     limits: Limits = Limits()
     times: Times = Times()
     retention: Retention = Retention()

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from limner.apps.service.api import guards, identities, jobs, status, system, uploads
+from limner.apps.service.api import guards, identities, jobs, pictures, status, system, uploads
 from limner.apps.service.api.desk import Desk
 from limner.apps.service.api.metrics import Metrics
 from limner.apps.service.api.problems import handle_problems
@@ -22,7 +22,7 @@ def create_app(desk: Desk) -> FastAPI:
     )
     app.state.desk = desk
     app.state.metrics = Metrics(desk.database, desk.settings)
-    for module in (uploads, identities, jobs, status, system):
+    for module in (uploads, identities, jobs, pictures, status, system):
         app.include_router(module.router)
     handle_problems(app)
     # The last one added is the first to see a request.

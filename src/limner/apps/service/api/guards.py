@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -13,7 +13,8 @@ from limner.apps.service.api.problems import problem
 from limner.apps.service.settings import Limits, Times
 
 _log = logging.getLogger(__name__)
-UPLOADS = "/v1/uploads"
+UPLOADS = ("/v1/uploads", "/v1/check")
+"""Paths whose bodies are pictures."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFETY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -25,10 +26,10 @@ SAFETY_HEADERS = {
 
 
 class Sealed:
-    """Adds ``SAFETY_HEADERS`` to every answer, so that no browser takes one for a page, and lets no traceback out."""
+    """Adds headers to every answer, those of an answer that is no page if none are given; lets no traceback out."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = SAFETY_HEADERS) -> None:
+        self.app, self.headers = app, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +42,7 @@ class Sealed:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in SAFETY_HEADERS.items():
+                for name, value in self.headers.items():
                     headers[name] = value
             await send(message)
 
@@ -84,14 +85,14 @@ class SameSite:
 class BodyLimits:
     """Stops reading a body that is too large or too slow, and takes only so many large ones at the same time."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, times: Times) -> None:
-        self.app, self.limits, self.times = app, limits, times
+    def __init__(self, app: ASGIApp, limits: Limits, times: Times, uploads: Collection[str] = UPLOADS) -> None:
+        self.app, self.limits, self.times, self.uploads = app, limits, times, uploads
         self.uploading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        is_upload = scope["path"] == UPLOADS
+        is_upload = scope["path"] in self.uploads
         most = self.limits.upload_bytes if is_upload else self.limits.body_bytes
         told = f"the body has more than {most} bytes; make it smaller"
         declared = Headers(scope=scope).get("content-length", "")

@@ -8,6 +8,8 @@ from limner.apps.service.job import Job, Picture, State
 from limner.apps.service.people import Person
 from limner.apps.service.requests import Id, Remark, Request
 from limner.apps.service.settings import ModelName
+from limner.apps.verdict_words import verdict_lines
+from limner.trust.checking import Verdict
 
 Time = Annotated[float, Field(description="Seconds since 1970.")]
 
@@ -36,7 +38,7 @@ class JobView(BaseModel):
     cancel_requested: bool
     steps_done: int
     steps_total: int
-    problem: str | None = Field(description="Why there is no result, in words.")
+    problem: str | None = Field(description="Why there is no result, or what it lacks, in words.")
     problem_code: str | None
     created_at: Time
     started_at: float | None
@@ -142,6 +144,48 @@ class KindList(BaseModel):
     """What jobs there are."""
 
     kinds: list[str]
+
+
+class StyleView(BaseModel):
+    """A look."""
+
+    name: str = Field(description="What jobs write as `style`.")
+    theme: str
+    title: str
+    base: str = Field(description="The kind of model it is for, or any.")
+    miniature: bool = Field(description="Whether the packaged model was taught words for it.")
+
+
+class StyleList(BaseModel):
+    """The looks of this service."""
+
+    styles: list[StyleView]
+
+
+class WatermarkView(BaseModel):
+    """A number that was read from the pixels."""
+
+    name: str
+    number: str = Field(description="Six hexadecimal digits.")
+    false_alarm: float = Field(description="Probability that such a number is read from a picture without one.")
+
+
+class CheckView(BaseModel):
+    """What a picture says about itself, and whether it is true."""
+
+    status: Literal["marked", "unmarked", "broken"] = Field(
+        description="Unmarked does not say that no model drew it; broken: its manifest does not belong to its pixels."
+    )
+    problems: list[str]
+    manifest: dict[str, Any] | None = Field(description="Who signed what; null if there is none.")
+    watermark: WatermarkView | None
+    told: list[tuple[str, str]] = Field(description="The same in words, name by name.")
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """As `limner check --json` tells it, with what it prints without."""
+        shared = {name: value for name, value in verdict.as_json().items() if name in cls.model_fields}
+        return cls(**shared, told=verdict_lines(verdict))
 
 
 class Health(BaseModel):

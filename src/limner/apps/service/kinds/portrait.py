@@ -5,49 +5,35 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import sqlalchemy as sa
 from pydantic import Field
 
 from limner.apps.service.bench import Bench
-from limner.apps.service.blobs import PICTURES, new_id
-from limner.apps.service.database import count
+from limner.apps.service.drawing_requests import MODEL_SIDE, PASS, DrawingRequest, Seed, carried, require_limits
 from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
-from limner.apps.service.requests import Id, Request, Words
-from limner.apps.service.settings import ModelName, ServiceSettings
-from limner.apps.service.tables import pictures
+from limner.apps.service.requests import Id, Words
+from limner.apps.service.results import keep_pictures
+from limner.apps.service.settings import ServiceSettings
 from limner.apps.settings import PortraitSettings
 from limner.core.errors import LimnerError
 
 if TYPE_CHECKING:
-    from limner.apps.portraits import Order, Portrait
+    from limner.apps.portraits import Order
 
 NAME = "portrait"
-MODEL_SIDE = 512
-"""Side in pixels that is assumed for the cost and the limit where the request leaves it to the model."""
-_PASS = ("num_steps", "guidance_scale", "adapter_scale", "height", "width")
-_CARRIED = ("prompt", "negative_prompt", "count", "seed", *_PASS)
+SIZED = (*PASS, "height", "width")
+CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", *SIZED)
 
 
-class PortraitRequest(Request):
+class PortraitRequest(DrawingRequest):
     """Draw a person."""
 
     kind: Literal["portrait"]
     identity: Annotated[Id | None, Field(description="Who; needed unless adapter_scale is 0.")] = None
-    model: Annotated[ModelName | None, Field(description="One of /v1/models; the default one if left out.")] = None
     prompt: Annotated[Words, Field(min_length=1, description="What the pictures show.")]
-    negative_prompt: Annotated[Words, Field(description="What they should not show.")] = ""
     count: Annotated[int, Field(ge=1, le=1000, description="Number of pictures.")] = 1
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="Of the first picture; each further one has the next.")] = 0
-    num_steps: Annotated[int, Field(ge=1, le=1000, description="Sampling steps.")] = 25
-    guidance_scale: Annotated[
-        float | None,
-        Field(ge=1, le=100, allow_inf_nan=False, description="How closely the words are followed; 1 is unguided."),
-    ] = None
-    adapter_scale: Annotated[
-        float, Field(ge=0, le=10, allow_inf_nan=False, description="How strongly the person is kept.")
-    ] = 0.8
+    seed: Seed = 0
     height: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
     width: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
 
@@ -60,12 +46,12 @@ class PortraitKind:
 
     def plan(self, request: PortraitRequest, settings: ServiceSettings) -> Plan:
         wanted = _settings(request.model_dump())
-        model = request.model or settings.default_model
+        model = request.model_in(settings)
         pixels = (wanted.height or MODEL_SIDE) * (wanted.width or MODEL_SIDE)
-        _require_limits(wanted, pixels, model, settings)
+        require_limits(wanted, pixels, settings)
         if request.identity is None and wanted.adapter_scale > 0:
             raise UnacceptableError("no identity was given; name one, or draw anybody with adapter_scale 0")
-        told = json.dumps([model, *(getattr(wanted, name) for name in _PASS)])
+        told = json.dumps([model, *(getattr(wanted, name) for name in SIZED)])
         return Plan(
             model=model,
             group=f"{NAME}/{hashlib.sha256(told.encode()).hexdigest()[:32]}",
@@ -81,7 +67,7 @@ class PortraitKind:
         drawn = iter(studio.draw_together(wanted, progress=step) if wanted else ())
         told = [order if isinstance(order, LimnerError) else next(drawn) for order in orders]
         return [
-            Outcome(problem=one) if isinstance(one, LimnerError) else _keep(job, one, bench)
+            Outcome(problem=one) if isinstance(one, LimnerError) else keep_pictures(job, dict(enumerate(one)), bench)
             for job, one in zip(jobs, told, strict=True)
         ]
 
@@ -90,20 +76,7 @@ KIND = PortraitKind()
 
 
 def _settings(request: dict[str, Any]) -> PortraitSettings:
-    return PortraitSettings.of(**{name: request[name] for name in _CARRIED})
-
-
-def _require_limits(wanted: PortraitSettings, pixels: int, model: str, settings: ServiceSettings) -> None:
-    limits = settings.limits
-    for what, given, most in (
-        ("count", wanted.count, limits.pictures_per_job),
-        ("num_steps", wanted.num_steps, limits.steps),
-        ("height times width", pixels, limits.picture_pixels),
-    ):
-        if given > most:
-            raise UnacceptableError(f"{what} is {given}, and this service draws at most {most}")
-    if model not in settings.models:
-        raise UnacceptableError(f"there is no model {model!r}; this service has {', '.join(settings.models)}")
+    return PortraitSettings.of(**carried(request, CARRIED))
 
 
 def _order(job: Job, bench: Bench) -> "Order | LimnerError":
@@ -114,31 +87,3 @@ def _order(job: Job, bench: Bench) -> "Order | LimnerError":
     except LimnerError as error:
         return error
     return Order(person, _settings(dict(job.request)))
-
-
-def _keep(job: Job, portraits: "Sequence[Portrait]", bench: Bench) -> Outcome:
-    """Write the pictures under names that no row has yet; the rows follow when the job ends."""
-    rows = []
-    for position, portrait in enumerate(portraits):
-        picture_id = new_id()
-        path = bench.blobs.path(PICTURES, picture_id)
-        portrait.save(path)
-        height, width = portrait.image.shape[:2]
-        rows.append(
-            {
-                "id": picture_id,
-                "job_id": job.id,
-                "position": position,
-                "seed": portrait.seed,
-                "similarity": portrait.similarity,
-                "width": width,
-                "height": height,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            }
-        )
-
-    def record(connection: sa.Connection) -> None:
-        connection.execute(sa.insert(pictures), rows)
-        count(connection, "pictures", len(rows))
-
-    return Outcome(record, discard=lambda: bench.blobs.remove(PICTURES, [row["id"] for row in rows]))
