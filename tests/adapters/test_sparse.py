@@ -55,7 +55,9 @@ def test_the_region_is_where_most_is_added() -> None:
     increment[1, [0, 9]] = torch.tensor([0.5, -2.0, 0.0])
     region = Region.predicted(increment, 0.2)
     assert region.positions.tolist() == [[2, 7], [0, 9]]
-    assert torch.equal(region.spread(torch.gather(increment, 1, region.positions[..., None].expand(2, 2, 3))), increment)
+    assert torch.equal(
+        region.spread(torch.gather(increment, 1, region.positions[..., None].expand(2, 2, 3))), increment
+    )
     assert region.fits(increment)
     assert not region.fits(increment[:1])
     assert not region.fits(increment[:, :5])
