@@ -72,13 +72,13 @@ class Shape:
         quarter = {"block_out_channels": tuple(width // 4 for width in self.config["block_out_channels"])}
         heads = self.config["attention_head_dim"]
         few = 2 if isinstance(heads, int) else tuple(max(number // 4, 1) for number in heads)
-        return self.config | quarter | {"attention_head_dim": few}
+        return self.config | quarter | {"attention_head_dim": few, "norm_num_groups": 16}
 
 
 SHAPES = (
-    Shape("SD 1.5, 512 px", SD15, 64, 32, (320, 8, 0)),
-    Shape("SD 1.5, 768 px", SD15, 96, 48, (320, 8, 0)),
-    Shape("SDXL, 1024 px", SDXL, 128, 32, (640, 10, 1)),
+    Shape("SD 1.5, 512 px", SD15, 64, 24, (320, 8, 0)),
+    Shape("SD 1.5, 768 px", SD15, 96, 36, (320, 8, 0)),
+    Shape("SDXL, 1024 px", SDXL, 128, 16, (640, 10, 1)),
 )
 
 

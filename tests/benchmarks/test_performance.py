@@ -107,6 +107,7 @@ def test_every_variant_is_timed_and_told(opened: Any, monkeypatch: pytest.Monkey
     assert json.loads(json.dumps(record)) == record
 
 
+@pytest.mark.slow
 def test_eight_pictures_three_ways(opened: Any, tmp_path: Path) -> None:
     save_tiny_miniature(tmp_path)
     portrait = opened("portrait")
@@ -116,12 +117,11 @@ def test_eight_pictures_three_ways(opened: Any, tmp_path: Path) -> None:
     assert "| again: eight more" in portrait.page(record)
 
 
+@pytest.mark.slow
 def test_the_error_of_the_sparse_path(opened: Any, tmp_path: Path) -> None:
     save_tiny_miniature(tmp_path)
     sparse = opened("sparse")
-    record = sparse.measure(
-        str(tmp_path), num_people=1, num_seeds=1, settings=(Sparse(1.0, 0.0), Sparse())
-    )
+    record = sparse.measure(str(tmp_path), num_people=1, num_seeds=1, settings=(Sparse(1.0, 0.0), Sparse()))
     whole, little = record["rows"]
     assert whole["difference_most"] <= 1
     assert 0 < little["psnr_least"] < whole["psnr_least"]
