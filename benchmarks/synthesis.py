@@ -18,7 +18,7 @@ import torch
 import typer
 
 from limner.apps.tables import print_table
-from limner.core.heap import keep_freed_memory
+from limner.core.allocation import keep_freed_memory
 from limner.data.face_generator import FaceGenerator
 from limner.data.measuring import PictureMeasurer
 from limner.data.synthesis import Directions, plan_person

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 JPEG_SHARE, LOWEST_JPEG_QUALITY = 0.3, 60
-LARGEST_NOISE = 1.5
+LARGEST_NOISE = 4.0
 """Deviation of pixel noise, of 255."""
 
 

@@ -32,7 +32,7 @@ def train(
 
     from limner.apps.progress import training_bars
     from limner.apps.quiet import quiet_libraries
-    from limner.core.heap import keep_freed_memory
+    from limner.core.allocation import keep_freed_memory
 
     with quiet_libraries():
         from limner.apps.assembly_training import read_recipe

@@ -33,7 +33,7 @@ def synthesize(
     import torch
     from rich.progress import Progress
 
-    from limner.core.heap import keep_freed_memory
+    from limner.core.allocation import keep_freed_memory
     from limner.data.card import write_card
     from limner.data.face_generator import FaceGenerator
     from limner.data.measuring import PictureMeasurer

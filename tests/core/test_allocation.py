@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import resource, numpy as np
-from limner.core.heap import keep_freed_memory
+from limner.core.allocation import keep_freed_memory
 {call}
 for _ in range(20):
     np.ones(8_000_000)
@@ -28,7 +28,7 @@ def test_pages_are_fetched_once() -> None:
 
 
 def test_another_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from limner.core.heap import keep_freed_memory
+    from limner.core.allocation import keep_freed_memory
 
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
