@@ -124,7 +124,7 @@ def test_another_face_scale_or_prompt_needs_no_new_code(kind: Kind, whole: bool)
     adapter.inject(backbone)
     called: Any = torch.compile(backbone, backend=counter, fullgraph=True) if whole else backbone
     if not whole:
-        backbone.compile_repeated_blocks(backend=counter, fullgraph=True)
+        backbone.compile_repeated_blocks(backend=counter, fullgraph=True)  # pyright: ignore[reportCallIssue]
     graphs = []
     cases = [(1.0, {}), (0.5, {}), (0.7, {"mid_block": 0.5}), (0.8, {"mid_block": 0.6})]
     for seed, (scale, blocks) in enumerate(cases):

@@ -1,6 +1,7 @@
 """Portraits at twice the size: by the model's own network, only where it brings one, and with its terms told."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def enlarging(model: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def draw(folder: Path, **settings: object) -> list:
+def draw(folder: Path, **settings: Any) -> list[Any]:
     return Studio.open(folder, device="cpu").portrait(None, "a man", adapter_scale=0, num_steps=2, **settings)
 
 

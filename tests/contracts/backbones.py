@@ -211,4 +211,4 @@ KINDS = [
     Kind("sdxl-first", sdxl, _sdxl_extras, blocks="first"),
     Kind("pixart", pixart, _no_sizes),
 ]
-CHANNELS_LAST = Kind("sd15-channels-last", lambda: sd15().to(memory_format=torch.channels_last), _nothing)
+CHANNELS_LAST = Kind("sd15-channels-last", lambda: sd15().to(memory_format=torch.channels_last), _nothing)  # pyright: ignore[reportCallIssue]

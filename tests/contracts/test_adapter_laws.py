@@ -29,7 +29,10 @@ pytestmark = [
     pytest.mark.parametrize("kind", [*KINDS, CHANNELS_LAST], ids=lambda kind: kind.name),
     pytest.mark.parametrize("design", [*DESIGNS, *FAST_PATHS], ids=lambda design: design.name),
 ]
-RECIPES = {"parallel": {"order": "parallel", "tokens": "global"}, "decoupled": {"design": "decoupled"}}
+RECIPES: dict[str, dict[str, Any]] = {
+    "parallel": {"order": "parallel", "tokens": "global"},
+    "decoupled": {"design": "decoupled"},
+}
 
 
 def fingerprint(backbone: nn.Module) -> list[tuple[str, int, str]]:

@@ -22,7 +22,9 @@ def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
     """RGB uint8 as it comes back from a JPEG file of that quality, 1 to 100."""
     bgr = np.ascontiguousarray(picture[..., ::-1])
     code = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
+    read = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    assert read is not None  # it was written just now
+    return np.ascontiguousarray(read[..., ::-1])
 
 
 def _uniform(rng: torch.Generator) -> float:
