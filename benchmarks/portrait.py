@@ -63,7 +63,9 @@ def measure(model: str, *, rounds: int, steps: int, pictures: int = PICTURES) ->
             wall, cpu = _seconds(getattr(flows, name))
             walls[name].append(wall)
             processor[name].append(cpu)
-    ratios = {name: [slow / own for slow, own in zip(processor["repeating"], processor[name], strict=True)] for name in FLOWS}
+    ratios = {
+        name: [slow / own for slow, own in zip(processor["repeating"], processor[name], strict=True)] for name in FLOWS
+    }
     return {
         **circumstances(str(default_device())),
         "pictures": pictures,
@@ -86,7 +88,11 @@ def _seconds(run: Callable[[], None]) -> tuple[float, float]:
 
 def page(record: dict[str, Any]) -> str:
     """The record as the section of a page."""
-    told = {"studio": "opened once, one pass", "again": "eight more, the same photo", "repeating": "all for each picture"}
+    told = {
+        "studio": "opened once, one pass",
+        "again": "eight more, the same photo",
+        "repeating": "all for each picture",
+    }
     rows = []
     for name in FLOWS:
         faster = record["times_faster_than_repeating"][name]

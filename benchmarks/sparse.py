@@ -45,7 +45,9 @@ def people(studio: Studio, number: int) -> list[Identity]:
     return found
 
 
-def draw(studio: Studio, person: Identity, prompt: str, seeds: range, *, scale: float, sparse: Sparse | None) -> np.ndarray:
+def draw(
+    studio: Studio, person: Identity, prompt: str, seeds: range, *, scale: float, sparse: Sparse | None
+) -> np.ndarray:
     """RGB uint8 (seeds, height, width, 3)."""
     base, adapter = studio.assembly.base, studio.assembly.adapter
     assert adapter is not None
@@ -62,7 +64,9 @@ def draw(studio: Studio, person: Identity, prompt: str, seeds: range, *, scale: 
     return (images * 255).round().astype(np.uint8)
 
 
-def compare(studio: Studio, cases: list[tuple[Identity, str]], exact: list[np.ndarray], other: list[np.ndarray]) -> dict:
+def compare(
+    studio: Studio, cases: list[tuple[Identity, str]], exact: list[np.ndarray], other: list[np.ndarray]
+) -> dict:
     """Differences of two sets of pictures of the same people."""
     decibels, largest, likeness = [], [], []
     for (person, _), ones, others in zip(cases, exact, other, strict=True):

@@ -55,7 +55,9 @@ def test_the_region_is_where_most_is_added() -> None:
     increment[1, [0, 9]] = torch.tensor([0.5, -2.0, 0.0])
     region = Region.predicted(increment, 0.2)
     assert region.positions.tolist() == [[2, 7], [0, 9]]
-    assert torch.equal(region.spread(torch.gather(increment, 1, region.positions[..., None].expand(2, 2, 3))), increment)
+    assert torch.equal(
+        region.spread(torch.gather(increment, 1, region.positions[..., None].expand(2, 2, 3))), increment
+    )
     assert region.fits(increment)
     assert not region.fits(increment[:1])
     assert not region.fits(increment[:, :5])
@@ -78,7 +80,8 @@ def test_late_steps_add_the_exact_increment_in_the_region_and_nothing_elsewhere(
         with adapter.conditioned(faces(2)):
             early, late = backbone(hidden(1), 900), backbone(hidden(2), LATE)
         with adapter.conditioned(faces(2), sparse=Sparse(share=0.25, start=0.5)):
-            assert torch.equal(backbone(hidden(1), 900), early)
+            for _ in range(2):
+                assert torch.equal(backbone(hidden(1), 900), early)
             found = backbone(hidden(2), LATE)
     region = Region.predicted(early, 0.25).positions
     inside = torch.zeros(2, 24, dtype=torch.bool).scatter(1, region, True)

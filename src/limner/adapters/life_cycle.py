@@ -183,9 +183,7 @@ class SeamAdapter(nn.Module, ABC):
 
         return checkpoint(run, *args, use_reentrant=False)
 
-    def increment(
-        self, place: Place, block_input: Tensor, read: Tensor, compute: Compute
-    ) -> Tensor | None:
+    def increment(self, place: Place, block_input: Tensor, read: Tensor, compute: Compute) -> Tensor | None:
         """What the layer of this place adds in this call, shaped as ``block_input``; None if nothing.
 
         Args:
@@ -233,7 +231,9 @@ class SeamAdapter(nn.Module, ABC):
             return tuple(part for name in names for part in self._layer(name).face_keys(rows))
 
         parts = of_all_layers(tokens) if memory is None else memory.rows(self, of_all_layers, tokens)
-        return {name: FaceKeys(*pair) for name, pair in zip(names, zip(parts[::2], parts[1::2], strict=True), strict=True)}
+        return {
+            name: FaceKeys(*pair) for name, pair in zip(names, zip(parts[::2], parts[1::2], strict=True), strict=True)
+        }
 
     def _layer(self, name: str) -> Any:
         return self.layers.get_submodule(name)

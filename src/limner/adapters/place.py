@@ -1,4 +1,4 @@
-"""One block's part of an adapter while it sits in a backbone: what its layer shows in a scope, and what waits in a call.
+"""One block's part of an adapter in a backbone: what its layer shows in a scope, and what waits within a call.
 
 Whatever compiled code reads hangs on these objects in the same way for every block, under no name of its own, so that
 blocks of one kind share their compiled code and another face, scale or prompt needs none.

@@ -102,7 +102,7 @@ class Studio:
 
     @property
     def pipeline(self) -> "StableDiffusionPipeline | StableDiffusionXLPipeline":
-        """The base as a stock diffusers pipeline; between two calls nothing of Limner is in it, unless it was compiled."""
+        """The base as a stock diffusers pipeline; between two calls nothing of Limner is in it, unless compiled."""
         return self.assembly.base.pipeline
 
     @property

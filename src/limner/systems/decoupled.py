@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from pydantic import PositiveInt
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.condition import WHOLE_RUN
-from limner.adapters.memory import FaceMemory, remembered
 from limner.adapters.decoupled import DecoupledFaceAdapter
+from limner.adapters.memory import FaceMemory, remembered
 from limner.adapters.projectors import EmbeddingProjector, pooled
 from limner.adapters.seam import Site, find_sites
 from limner.adapters.sparse import Sparse

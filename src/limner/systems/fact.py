@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, Self
 
-from pydantic import PositiveInt
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.adapter import GatedFaceAdapter, Order
