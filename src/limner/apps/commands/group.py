@@ -41,6 +41,7 @@ def group(
     lora_weight: options.LoraWeight = None,
     scheduler: options.Scheduler = None,
     face_guidance: options.FaceGuidance = None,
+    sparse: options.Sparse = None,
     block_scale: options.BlockScale = None,
     window: options.Window = None,
     model: options.Model = "miniature",
@@ -63,6 +64,7 @@ def group(
         lora_weight=lora_weight,
         scheduler=scheduler,
         face_guidance=face_guidance,
+        sparse=sparse,
         block_scales=options.scales_of(block_scale),
         window=window,
     )
