@@ -33,7 +33,7 @@ def test_every_stage_is_a_command_that_exists() -> None:
 
 def test_every_stage_is_announced_with_its_time() -> None:
     announced = [line for line in printed() if " of 4: " in line]
-    assert [line.split()[1] for line in announced] == list("1234")
+    assert [line.split('"')[1].split()[0] for line in announced] == list("1234")
     assert all("hours" in line or "minutes" in line for line in announced)
 
 

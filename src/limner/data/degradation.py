@@ -18,6 +18,11 @@ def lightly_degraded(picture: np.ndarray, rng: torch.Generator) -> np.ndarray:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square RGB uint8 picture at another size, each pixel the mean of those it stands for."""
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+
+
 def compressed(picture: np.ndarray, quality: int) -> np.ndarray:
     """RGB uint8 as it comes back from a JPEG file of that quality, 1 to 100."""
     bgr = np.ascontiguousarray(picture[..., ::-1])

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from limner.core.errors import InputError
 from limner.core.files import replacing
-from limner.data.degradation import lightly_degraded
+from limner.data.degradation import lightly_degraded, resized
 from limner.data.record import FaceRecord
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.upscaling import FACTOR, FaceUpscaler, bicubic, to_picture
@@ -72,10 +71,10 @@ def make_pairs(
     chunk: list[np.ndarray] = []
 
     def finish() -> None:
-        batch = torch.stack([_tensor(_resized(picture, pixels)) for picture in chunk])
+        batch = torch.stack([_tensor(resized(picture, pixels)) for picture in chunk])
         decoded = _through(autoencoder, batch, latent_noise, rng)
         small.extend(_tensor(lightly_degraded(to_picture(one), rng)) for one in decoded)
-        large.extend(_tensor(_resized(picture, FACTOR * pixels)) for picture in chunk)
+        large.extend(_tensor(resized(picture, FACTOR * pixels)) for picture in chunk)
         chunk.clear()
         progress(len(small))
 
@@ -145,14 +144,6 @@ def _through(autoencoder: TinyFaceAutoencoder, batch: Tensor, latent_noise: floa
     latents = autoencoder.encode(_scaled(batch))[0]
     deviation = torch.rand(len(latents), 1, 1, 1, generator=rng) * latent_noise
     return autoencoder.decode(latents + deviation * torch.randn(latents.shape, generator=rng))[0]
-
-
-def _resized(picture: np.ndarray, side: int) -> np.ndarray:
-    return (
-        picture
-        if picture.shape[:2] == (side, side)
-        else cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    )
 
 
 def _tensor(picture: np.ndarray) -> Tensor:
