@@ -33,13 +33,13 @@ PHOTOS = 3
 def main(
     shards: Annotated[Path, typer.Option(help="Shards whose people bear the names.")] = Path("people/shards"),
     model: Annotated[str, typer.Option(help="As for `limner portrait`.")] = "miniature",
-    names: Annotated[int, typer.Option(min=4, help="Names of training; all unseen ones are added.")] = 24,
+    names: Annotated[int, typer.Option(min=4, help="So many of training, and so many never seen.")] = 24,
     seeds: Annotated[int, typer.Option(min=2, help="Pictures of each name.")] = 4,
     write: Annotated[Path, typer.Option(help="Where the numbers go.")] = Path("out/names.json"),
 ) -> None:
     """Print one table and write it as JSON."""
     index = ShardIndex(shards)
-    groups = {"names of training": _named(index, "train")[:names], "names never seen": _named(index, "validation")}
+    groups = {f"names of {split}": _named(index, split)[:names] for split in ("train", "validation")}
     studio, instruments = Studio.open(model, device="cpu"), Instruments(JudgeRecognizer())
     told: dict[str, dict[str, Measured]] = {}
     for group, people in groups.items():

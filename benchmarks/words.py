@@ -196,15 +196,21 @@ def _share(right: int, asked: int) -> str:
     return f"{right}/{asked}" if asked else "-"
 
 
+def _sheet(group: str) -> str:
+    if group == UNKNOWN:
+        return ""
+    return f"![The words of this table, drawn with the same seeds](pictures/words-{group}.webp)\n\n"
+
+
 def _write(docs: Path, told: dict[str, list[dict[str, Any]]], work: Path) -> None:
-    """Put sheets and tables into place; a table stands between two comments that name its group."""
+    """Put sheets and tables into place, each between two comments that name its group."""
     (docs / "pictures").mkdir(parents=True, exist_ok=True)
     page = docs / "miniature.md"
     text = page.read_text(encoding="utf-8")
     for group, rows in told.items():
         begin, end = f"<!-- {group} -->\n", f"<!-- end of {group} -->"
         before, rest = text.split(begin)
-        text = f"{before}{begin}{_table(group, rows)}{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}{_sheet(group)}{_table(group, rows)}{end}{rest.split(end)[1]}"
         if group != UNKNOWN:
             with replacing(docs / "pictures" / f"words-{group}.webp") as unfinished:
                 unfinished.write_bytes((work / f"words-{group}.webp").read_bytes())
