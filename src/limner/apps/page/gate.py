@@ -1,7 +1,7 @@
 """What stands in front of gradio: only what the page needs comes through, and files only from its own folder.
 
-Gradio's file routes were holes before (CVE-2026-28414 and its like), and where 6.31 is mounted on another application it
-takes any path that a browser names for one that was handed in; so this looks at every path.
+Gradio's file routes were holes before (CVE-2026-28414 and its like), and where 6.31 is mounted on another application
+it takes any path that a browser names for one that was handed in; so this looks at every path.
 """
 
 import json

@@ -52,7 +52,7 @@ class Workbench:
         return self.folder / FILES
 
     def new_folder(self) -> Path:
-        """A folder for results, named by chance; the oldest go, so that a page that is left open does not fill the disk.
+        """A folder for results, named by chance; the oldest go, so that a page left open does not fill the disk.
 
         What a browser shows was copied to :attr:`files` before, where gradio removes it after a day.
         """
