@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from limner.core.assets import asset_path
-from limner.core.images import read_image, write_png
+from limner.core.images import write_png
 from limner.trust.checking import check_picture
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -153,28 +153,6 @@ def test_a_photo_without_a_face_is_told_in_words(desk: Any, tmp_path: Path) -> N
     assert "Traceback" not in desk.content()
     assert "limner-page-" not in alert.inner_text()
     assert desk.get_by_role("button", name="Draw", exact=True).is_enabled()
-
-
-def test_somebody_is_learnt_with_their_consent_and_put_into_a_picture(desk: Any, tmp_path: Path) -> None:
-    _open(desk, "People")
-    desk.locator("#people-photos input[type=file]").set_input_files(asset_path("example/person.jpg"))
-    for label, words in (("Name", "Nobody"), ("Who agreed", "nobody, who does not exist"), ("To what", "this page")):
-        desk.get_by_role("tabpanel").filter(visible=True).get_by_label(label).first.fill(words)
-    desk.get_by_role("button", name="Make the card").click()
-    desk.locator("#people-list").get_by_text("nobody, who does not exist").wait_for()
-    _picture(desk, "people")
-    face = read_image(asset_path("example/person.jpg"))[::2, ::2]
-    write_png(tmp_path / "two.png", np.hstack([face, face[:, ::-1]]))
-    _open(desk, "Template")
-    panel = desk.get_by_role("tabpanel").filter(visible=True)
-    panel.locator("input[type=file]").first.set_input_files(tmp_path / "two.png")
-    panel.get_by_label("1", exact=True).check()
-    panel.get_by_label("Who", exact=True).click()
-    desk.get_by_role("option", name="Nobody", exact=True).click()
-    panel.get_by_role("button", name="Put into the picture").click()
-    desk.locator("#template-status").get_by_text("Done:").wait_for()
-    desk.locator("#template-files").get_by_text("scene-7").wait_for()
-    _picture(desk, "template")
 
 
 def test_a_drawing_is_cancelled(desk: Any) -> None:
