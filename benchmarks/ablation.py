@@ -67,7 +67,8 @@ def _tables(report: dict[str, Any], group: dict[str, Any]) -> str:
     others = {method: one["difference"] for method, one in methods.items() if one["difference"]}
     more = [[titles[key], *(told(one[key], signed=True) for one in others.values())] for key in KEYS]
     return (
-        f"{group['people']} people, {group['pictures_each']} pictures each by every method; 95 % intervals over people.\n\n"
+        f"{group['people']} people, {group['pictures_each']} pictures each by every method; "
+        "95 % intervals over people.\n\n"
         f"{as_table(['', *methods], values)}\n\nMinus `{group['reference']}`, on the same people:\n\n"
         f"{as_table(['', *others], more)}\n"
     )
