@@ -35,7 +35,7 @@ KEYS = (
     "found",
 )
 PEOPLE = 4
-"""Shown on the sheet; its five columns hold the reference and four methods."""
+"""Shown on the sheet, with so many methods."""
 METHODS = 4
 
 
@@ -86,7 +86,7 @@ def _sheet(report: dict[str, Any], group: dict[str, Any], pictures: Path, shards
         size = row[0].image.shape[1::-1]
         photo = Image.fromarray(person.photos[0]).resize(size, Image.Resampling.LANCZOS)
         tiles += [Tile(np.asarray(photo), "the photo"), *row]
-    return contact_sheet([], tiles, title="one row a person, one seed; people who do not exist")
+    return contact_sheet([], tiles, title="a row a person, one seed; people who do not exist", columns=len(methods) + 1)
 
 
 if __name__ == "__main__":

@@ -58,3 +58,10 @@ def test_a_title_takes_a_line_and_never_runs_over_the_edge() -> None:
     assert (titled[:, -MARGIN:] == PAPER).all()
     assert (titled[: MARGIN + LINE] != PAPER).any()
     assert np.array_equal(titled, contact_sheet([], [tile], title="many words " * 50))
+
+
+def test_a_sheet_may_have_fewer_columns() -> None:
+    tiles = [Tile(np.full((64, 64, 3), 10 * number, np.uint8), str(number)) for number in range(4)]
+    wide, narrow = contact_sheet([], tiles), contact_sheet([], tiles, columns=2)
+    assert wide.shape[1] > narrow.shape[1]
+    assert wide.shape[0] < narrow.shape[0]

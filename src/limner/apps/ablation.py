@@ -74,7 +74,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Trained:
-    """A variant with the adapter that came of it; ``seed`` is the training's, None for the recipe's own."""
+    """A variant with the adapter that came of it; ``seed`` is the training's, None where there is one training only."""
 
     variant: Variant
     adapter: Path
@@ -161,7 +161,11 @@ def train_variants(
         for seed in seeds or (None,)
         for variant in variants
     ]
-    return [_train(variant, seed, settings, ground, shards, output, report) for seed, variant, settings in runs]
+    several = len(seeds) > 1
+    return [
+        _train(variant, seed if several else None, settings, ground, shards, output, report)
+        for seed, variant, settings in runs
+    ]
 
 
 def evaluate_variants(

@@ -24,13 +24,16 @@ class Tile:
     caption: str
 
 
-def contact_sheet(references: Sequence[Tile], results: Sequence[Tile], *, title: str = "") -> np.ndarray:
+def contact_sheet(
+    references: Sequence[Tile], results: Sequence[Tile], *, title: str = "", columns: int = MAX_COLUMNS
+) -> np.ndarray:
     """Lay out pictures row by row, references first; small ones are enlarged with Lanczos.
 
     Args:
         references: scaled to fit the cell.
         results: at least one, all of one size, which is the cell's or half of it.
         title: stands above, cut off at the sheet's width.
+        columns: at most so many.
 
     Returns:
         RGB uint8 (height, width, 3).
@@ -39,7 +42,7 @@ def contact_sheet(references: Sequence[Tile], results: Sequence[Tile], *, title:
     factor = 2 if max(height, width) < ENLARGE_BELOW else 1
     cell = (width * factor, height * factor)
     tiles = [*references, *results]
-    columns = min(len(tiles), MAX_COLUMNS)
+    columns = min(len(tiles), columns)
     rows = -(-len(tiles) // columns)
     step = (cell[0] + MARGIN, cell[1] + LINE + MARGIN)
     top = MARGIN + (LINE if title else 0)
