@@ -26,8 +26,8 @@ INGREDIENTS = ../shared
 GENERATOR = $(BIN)/../lib/python3*/site-packages/random_face/data
 STAGES = encoder base fact upscaler
 # What gradio, behind the page, needs besides what is there.
-PAGE = gradio gradio_client brotli groovy hf-gradio httpcore httpx orjson pandas pydub python-multipart pytz safehttpx \
-	semantic-version tomlkit
+PAGE = gradio gradio_client brotli groovy hf-gradio httpcore httpx orjson pandas pydub python-dateutil python-multipart pytz \
+	safehttpx semantic-version six tomlkit tzdata
 
 .PHONY: portrait ui test test-all lint sums synthesis evaluation miniature
 
