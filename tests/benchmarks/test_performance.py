@@ -1,6 +1,5 @@
 """The benchmarks of speed: rivals compute what they claim to, records are whole, pages are replaced where they say."""
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
@@ -16,24 +15,7 @@ from limner.adapters.sparse import Sparse
 from tests.apps.tiny_models import save_tiny_miniature
 from tests.contracts.backbones import randomise
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-PAGE = FOLDER.parent / "docs" / "performance.md"
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(FOLDER))
-
-    def open_benchmark(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, f"benchmark_{name}", module)
-        spec.loader.exec_module(module)
-        return module
-
-    return open_benchmark
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
 def tiny(adapter: ModuleType) -> Any:

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,25 +34,24 @@ class Enrolment:
 
 @dataclass(frozen=True, eq=False)
 class StudioMethod:
-    """A studio as an evaluation sees it."""
+    """A studio as an evaluation sees it; ``dials`` are settings that differ from the rules where a person is shown."""
 
     studio: Studio
     enrolment: Enrolment
     rules: Protocol
+    dials: Mapping[str, Any] = field(default_factory=dict)
 
     def identity(self, photo: np.ndarray) -> Identity:
         return self.enrolment(photo)
 
     def draw(self, identity: Identity | None, prompt: str, *, seed: int, count: int) -> list[np.ndarray]:
-        portraits = self.studio.portrait(
-            identity,
-            prompt,
-            seed=seed,
-            count=count,
-            adapter_scale=0.0 if identity is None else self.rules.scale,
-            num_steps=self.rules.steps,
-            guidance_scale=self.rules.guidance,
-        )
+        settings = {
+            "adapter_scale": 0.0 if identity is None else self.rules.scale,
+            "num_steps": self.rules.steps,
+            "guidance_scale": self.rules.guidance,
+            **({} if identity is None else self.dials),
+        }
+        portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)
         return [portrait.image for portrait in portraits]
 
 

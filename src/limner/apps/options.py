@@ -14,6 +14,8 @@ _FACE_GUIDANCE = "What the unguided half sees: dropped (no face, the default) or
 _BLOCK_SCALE = "Factor on the scale of some blocks, such as up_blocks.1=0.5; repeat for others."
 _WINDOW = "Start and end of the part of the run in which the person is shown, from 0 (noise) to 1 (picture)."
 _SPARSE = "After the first steps show the person only where the face is: faster, not quite the same picture."
+_LIKENESS = "How much like the person, 0 to 1 of what was measured with this model; instead of scale and window."
+_VARIETY = "How different the pictures are from each other, 0 to 1 likewise, at that likeness."
 
 Model = Annotated[str, typer.Option(help=_MODEL)]
 Adapter = Annotated[Path | None, typer.Option(help="Face adapter of another model than the miniature.")]
@@ -24,6 +26,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the pic
 Count = Annotated[int, typer.Option(help="Number of pictures.")]
 Seed = Annotated[int, typer.Option(help="Of the first picture; the others have the next numbers.")]
 Scale = Annotated[float | None, typer.Option(help="How strongly the person is kept, 0 not at all; 0.8 if not given.")]
+Likeness = Annotated[float | None, typer.Option(help=_LIKENESS)]
+Variety = Annotated[float | None, typer.Option(help=_VARIETY)]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps; 25 if not given.")]
 Guidance = Annotated[float | None, typer.Option(help=_GUIDANCE)]
 Negative = Annotated[str | None, typer.Option(help="What the pictures should not show.")]

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationError, field_validator, model_validator
 
 from limner.core.config import Config
 from limner.core.errors import ConfigError, PromptError
 from limner.diffusion.samplers import require_sampler
 
 DEFAULT_PROMPT = "a photo of a person"
+CHOSEN_BY_DIALS = ("adapter_scale", "window", "face_guidance", "guidance_scale")
+"""What ``likeness`` and ``variety`` set."""
 
 
 class Dials(Config):
@@ -28,6 +30,9 @@ class Dials(Config):
         window: (start, end) of the run in which the person is shown, fractions from pure noise to picture.
         face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
             or "shared", the person.
+        likeness: how much like the person, 0 to 1 of what was measured with this adapter; sets ``CHOSEN_BY_DIALS``, see
+            :mod:`limner.apps.dial_table`.
+        variety: how different the pictures are from each other, likewise.
         sparse: show the person, after the first steps, only where the face is: faster, not quite the same picture.
         scheduler: short name of the sampler, see :mod:`limner.diffusion.samplers`; None is the base's own.
         style: name of a style, which adds words and recommends what is left open.
@@ -47,6 +52,8 @@ class Dials(Config):
     block_scales: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     window: tuple[float, float] = (0.0, 1.0)
     face_guidance: Literal["dropped", "shared"] = "dropped"
+    likeness: float | None = Field(default=None, ge=0.0, le=1.0)
+    variety: float | None = Field(default=None, ge=0.0, le=1.0)
     sparse: bool = False
     scheduler: str | None = None
     style: str | None = None
@@ -75,6 +82,17 @@ class Dials(Config):
         if scheduler is not None:
             require_sampler(scheduler)
         return scheduler
+
+    @model_validator(mode="after")
+    def _one_hand_on_a_dial(self) -> Self:
+        asked = [name for name in ("likeness", "variety") if getattr(self, name) is not None]
+        twice = [name for name in CHOSEN_BY_DIALS if name in self.model_fields_set and getattr(self, name) is not None]
+        if asked and twice:
+            raise ConfigError(
+                f"{' and '.join(asked)} set {', '.join(twice)}, which {'was' if len(twice) == 1 else 'were'} given, too; "
+                "leave out one or the other"
+            )
+        return self
 
     @classmethod
     def of(cls, **values: Any) -> Self:

@@ -14,6 +14,7 @@ import torch
 
 from limner.apps.assembly import Assembly, assemble
 from limner.apps.control import Control, open_control
+from limner.apps.dial_table import table_of
 from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.guard import Guard
@@ -275,7 +276,8 @@ class Studio:
         """Settings with the style's and the base's own values where nothing was asked for.
 
         Raises:
-            ConfigError: the style is unknown or malformed, or for another base.
+            ConfigError: the style is unknown or malformed, or for another base; or a dial was asked for and nobody has
+                measured what it does with this adapter.
         """
         base = self.assembly.base
         own: dict[str, Any] = {}
@@ -284,6 +286,8 @@ class Studio:
             found.require_base(base.kind)
             asked = settings.model_fields_set
             own = {name: value for name, value in found.recommended.items() if name not in asked}
+        if settings.likeness is not None or settings.variety is not None:
+            own |= table_of(self.assembly).settings(settings.likeness, settings.variety)
         own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
         if isinstance(settings, PortraitSettings):
             own |= {"height": settings.height or self.pixels, "width": settings.width or self.pixels}

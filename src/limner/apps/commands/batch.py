@@ -21,6 +21,8 @@ def batch(
     jobs: Annotated[Path, typer.Argument(help=JOBS, show_default=False)],
     output: options.Output = Path("out"),
     scale: options.Scale = None,
+    likeness: options.Likeness = None,
+    variety: options.Variety = None,
     steps: options.Steps = None,
     guidance: options.Guidance = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
@@ -45,6 +47,8 @@ def batch(
 
     dials = options.given(
         adapter_scale=scale,
+        likeness=likeness,
+        variety=variety,
         num_steps=steps,
         guidance_scale=guidance,
         height=height,
