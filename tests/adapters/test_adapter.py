@@ -115,6 +115,31 @@ def test_a_person_with_fewer_photos_is_as_if_alone(training: bool) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("regions", [None, torch.ones(1, 1, 8, 8)], ids=["everywhere", "in-a-region"])
+def test_a_token_of_a_share_counts_as_that_much_of_a_token(regions: Tensor | None) -> None:
+    backbone, inputs = sd15(), SD15.inputs(1)
+    adapter, one, two = awake(backbone), faces(1, seed=1), faces(1, seed=2)
+    each = one.shape[1]
+
+    def shown(tokens: Tensor, shares: list[float] | None) -> Tensor:
+        mask = None if shares is None else torch.tensor([shares]).repeat_interleave(each, dim=1)
+        with adapter.conditioned(tokens, token_mask=mask, regions=regions):
+            return run(backbone, inputs)
+
+    with adapter.injected(backbone):
+        alone, other = shown(one, None), shown(two, None)
+        # Twice the same photo at half a share is the photo; a share of 0 is none; all of 1 is no shares at all.
+        torch.testing.assert_close(shown(torch.cat([one, one], 1), [0.5, 0.5]), alone, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(shown(torch.cat([one, two], 1), [1.0, 0.0]), alone, atol=1e-5, rtol=1e-5)
+        both = shown(torch.cat([one, two], 1), None)
+        torch.testing.assert_close(shown(torch.cat([one, two], 1), [1.0, 1.0]), both, atol=1e-5, rtol=1e-5)
+        # In between, the less it counts the nearer is the picture to the other photo's alone.
+        near = [float((shown(torch.cat([one, two], 1), [1.0, share]) - alone).norm()) for share in (1.0, 0.5, 0.1)]
+        assert near[0] > near[1] > near[2] > 0
+        assert not torch.allclose(alone, other)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_window_is_read_per_row(kind: Kind) -> None:
     """Rows at timestep 100 and 700: the early half of a run holds only the second."""

@@ -83,3 +83,7 @@ def test_a_missing_token_changes_nothing(kind: Kind) -> None:
             masked = run(backbone, inputs)
         with adapter.conditioned(tokens[:, :3]):
             torch.testing.assert_close(masked, run(backbone, inputs), atol=1e-5, rtol=1e-5)
+        with adapter.conditioned(tokens.repeat(1, 2, 1), token_mask=torch.full((2, 10), 0.5)):
+            halves = run(backbone, inputs)
+        with adapter.conditioned(tokens):
+            torch.testing.assert_close(halves, run(backbone, inputs), atol=1e-5, rtol=1e-5)

@@ -128,9 +128,9 @@ def test_the_null_face_is_trained() -> None:
 
 def test_people_with_different_numbers_of_photos_stack() -> None:
     one, two = torch.ones(1, 4, 6), torch.ones(2, 4, 6)
-    features, mask = stack_photos([one, two])
+    features, mask = stack_photos([one, two], [torch.ones(1), torch.tensor([0.5, 1.0])])
     assert features.shape == (2, 2, 4, 6)
     assert mask is not None
-    assert mask.tolist() == [[True, False], [True, True]]
+    assert mask.tolist() == [[1, 0], [0.5, 1]]
     assert features[0, 1].abs().sum() == 0
-    assert stack_photos([two, two])[1] is None
+    assert stack_photos([two, two], [torch.ones(2)] * 2)[1] is None

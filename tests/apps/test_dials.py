@@ -1,10 +1,12 @@
 """Every dial of a portrait turns something, and nothing stays turned."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from limner.apps.assembly import Assembly
 from limner.apps.bases import Base
@@ -14,6 +16,7 @@ from limner.core.assets import asset_path
 from limner.core.errors import AdapterError, ConfigError, ImageError
 from limner.diffusion.samplers import SAMPLERS
 from limner.identity.identity import Identity
+from tests.apps.tiny_models import SPACE
 from tests.contracts.pipelines import PIPELINES
 
 STOCK = {kind.name: kind for kind in PIPELINES}
@@ -91,6 +94,24 @@ def test_block_scales_turn_blocks_up_and_off(draw: Any) -> None:
 def test_the_unguided_half_may_see_the_person(draw: Any) -> None:
     assert far(draw(face_guidance="shared"), draw()) > 0
     assert far(draw(face_guidance="shared", guidance_scale=1.0), draw(guidance_scale=1.0)) == 0
+
+
+def test_a_bad_photo_counts_less(studio: Studio, person: Identity) -> None:
+    """One of no quality hardly counts; the better it is, the further it takes the picture from the good one's."""
+    features = person.features[SPACE]
+    assert features.tokens is not None
+    two = replace(features, tokens=torch.cat([features.tokens, -3 * features.tokens]))
+
+    def drawn(who: Identity) -> np.ndarray:
+        return studio.portrait(who, PROMPT, seed=4, num_steps=2, adapter_scale=4.0)[0].image.astype(float)
+
+    def away(quality: float) -> float:
+        both = replace(person, features={SPACE: two}, quality=torch.tensor([0.6, quality]))
+        return float(np.abs(drawn(both) - alone).mean())
+
+    alone = drawn(person)
+    assert away(0.0) < away(0.15) < away(0.6)
+    assert away(0.0) < 0.1 * away(0.6)
 
 
 def test_a_picture_to_start_from(studio: Studio, person: Identity) -> None:

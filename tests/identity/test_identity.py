@@ -68,6 +68,14 @@ def test_a_single_photo_of_no_quality_still_counts(enrol: Callable[..., Identity
     photo = photo_of(1)
     photo[..., 1] = 0
     assert enrol(photo).features["fake-space"].embedding.norm() == pytest.approx(1)
+    assert enrol(photo).photo_weights.tolist() == [1]
+
+
+def test_photos_are_weighed_beside_the_best_one(enrol: Callable[..., Identity]):
+    good, bad = photo_of(1, 0), photo_of(1, 80)
+    good[..., 1], bad[..., 1] = 90, 30
+    assert enrol([bad, good]).photo_weights.tolist() == pytest.approx([1 / 3, 1])
+    assert enrol([good, good]).photo_weights.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("kind", ["array", "pil", "bytes", "str", "path"])

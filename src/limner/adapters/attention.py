@@ -41,6 +41,14 @@ class Increments(NamedTuple):
         return Increments(self.attention * factor, self.feed_forward * factor)
 
 
+def logit_bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What attention is told of its keys: bool as it is, and shares in [0, 1] as logarithms on the logits.
+
+    A key with the share w weighs as much as w of a key, so two equal ones of half a share are one, and 0 is no key.
+    """
+    return seen if seen.dtype == torch.bool else seen.float().log().to(dtype)
+
+
 class SplitAttention(nn.Module):
     """Multi-head attention whose keys and values come in two parts, visual and face."""
 
@@ -63,7 +71,7 @@ class SplitAttention(nn.Module):
         if face_mask is not None:
             by_position = at_positions(face_mask, positions) if face_mask.ndim == 3 else face_mask[:, None]
             visual_mask = by_position.new_ones(*by_position.shape[:2], normed.shape[1])
-            mask = torch.cat([visual_mask, by_position], dim=2)[:, None]
+            mask = logit_bias(torch.cat([visual_mask, by_position], dim=2)[:, None], normed.dtype)
         attended = F.scaled_dot_product_attention(
             self._split(self.to_q(at_positions(normed, positions))),
             torch.cat([visual.keys, face.keys.to(visual.keys.dtype)], dim=2),
@@ -148,7 +156,7 @@ class GatedFaceAttention(nn.Module):
             face: one row per row of ``visual``.
             scale: adapter scale; it multiplies both gates.
             face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
-                False where a position does not see it; all take part if None.
+                False where a position does not see it; or how much each counts, in [0, 1]; all take part if None.
             positions: int64 ``(batch, inside)``, the positions whose increments are wanted; all if None.
 
         Returns:

@@ -50,7 +50,8 @@ class FaceCondition:
     Attributes:
         face_tokens: ``(people, tokens, face_channels)``.
         null_tokens: ``(1 or people, tokens, face_channels)`` for the unconditional rows, or None to show them the face.
-        token_mask: ``(people, tokens)`` bool, False where a person has no token; None if all have all.
+        token_mask: ``(people, tokens)`` bool, False where a person has no token, or how much each counts, in [0, 1];
+            None if all count alike.
         guided: whether batches are [unconditional, conditional]; None to tell from their size.
         regions: ``(people, persons, rows, columns)`` in [0, 1], where each of several persons of one picture is seen;
             the tokens of a row are then those of its persons, as many each. None to show the face everywhere.
@@ -129,7 +130,7 @@ class FaceCondition:
     ) -> tuple[FaceKeys, Tensor | None]:
         """Keys and values for each row of a batch, and which of them are seen.
 
-        The latter is ``(batch, tokens)``, with regions ``(batch, positions, tokens)``, or None where all are.
+        The latter is ``(batch, tokens)``, with regions ``(batch, positions, tokens)``, or None where all are alike.
 
         Raises:
             AdapterError: the regions cannot be laid on so many positions.
@@ -140,7 +141,7 @@ class FaceCondition:
         mask = self.token_mask
         if self.regions is not None:
             seen = visible(fitted(self.regions, num_positions), self.face_tokens.shape[1])
-            mask = seen if mask is None else seen & mask[:, None]
+            mask = seen if mask is None else seen * mask[:, None]
         return FaceKeys(keys, values), None if mask is None else plan.lay_out(mask, None)
 
     def share_inside(self, plan: RowPlan, num_positions: int) -> Tensor | None:

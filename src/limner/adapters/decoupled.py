@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from limner.adapters.attention import FaceKeys, Increments
+from limner.adapters.attention import FaceKeys, Increments, logit_bias
 from limner.adapters.life_cycle import SeamAdapter
 from limner.adapters.place import Place
 from limner.adapters.seam import Blocks, Seam, Site, find_sites
@@ -62,7 +62,7 @@ class DecoupledFaceAttention(nn.Module):
             text: the block's text attention, whose projections are used and not trained.
             scale: adapter scale.
             face_mask: ``(batch, tokens)``, False where a row has no face token, or ``(batch, positions, tokens)``,
-                False where a position does not see it; all take part if None.
+                False where a position does not see it; or how much each counts, in [0, 1]; all take part if None.
             positions: int64 ``(batch, inside)``, the positions whose increments are wanted; all if None.
 
         Returns:
@@ -74,7 +74,7 @@ class DecoupledFaceAttention(nn.Module):
         mask = None
         if face_mask is not None:
             by_position = at_positions(face_mask, positions) if face_mask.ndim == 3 else face_mask[:, None]
-            mask = by_position[:, None]
+            mask = logit_bias(by_position[:, None], queries.dtype)
         seen = F.scaled_dot_product_attention(queries, face.keys, face.values, attn_mask=mask)
         seen = seen.transpose(1, 2).flatten(2).to(normed.dtype)
         output = projections.to_out[0]

@@ -128,7 +128,8 @@ class SeamAdapter(nn.Module, ABC):
             face_tokens: ``(people, tokens, face_channels)``.
             null_tokens: ``(1 or people, tokens, face_channels)`` for the unconditional rows, so that guidance amplifies
                 the face; the tokens of one photo are repeated to the face's number. None: both halves see the face.
-            token_mask: ``(people, tokens)`` bool, False where a person with fewer photos has no token.
+            token_mask: ``(people, tokens)`` bool, False where a person with fewer photos has no token; or how much each
+                counts, in [0, 1], such as less for a bad photo's.
             guided: whether batches are [unconditional, conditional], where their size does not tell.
             regions: ``(people, persons, rows, columns)`` in [0, 1] at the size of the latents, for several persons in
                 one picture: the tokens of a row are then those of its persons, laid end to end, as many each; a

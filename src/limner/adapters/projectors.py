@@ -164,18 +164,17 @@ def pooled(face_features: Tensor) -> Tensor:
     return face_features.mean(dim=-2, keepdim=True)
 
 
-def stack_photos(people: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+def stack_photos(people: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
     """Features of people with different numbers of photos as one batch.
 
     Args:
         people: per person ``(photos, patches, width)``.
+        weights: per person ``(photos,)``, how much each photo counts, in (0, 1].
 
     Returns:
-        ``(people, photos, patches, width)``, filled up with zeros, and the mask ``(people, photos)`` of real photos, or
-        None where all have as many.
+        ``(people, photos, patches, width)``, filled up with zeros, and ``(people, photos)`` the weights, 0 where there
+        is no photo, or None where all count fully.
     """
-    counts = torch.tensor([len(photos) for photos in people])
     features = nn.utils.rnn.pad_sequence(list(people), batch_first=True)
-    if bool((counts == counts[0]).all()):
-        return features, None
-    return features, (torch.arange(features.shape[1])[None] < counts[:, None]).to(features.device)
+    counted = nn.utils.rnn.pad_sequence([one.float() for one in weights], batch_first=True).to(features.device)
+    return features, None if bool((counted == 1).all()) else counted

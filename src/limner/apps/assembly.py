@@ -109,7 +109,7 @@ class OpenedAdapter:
             AdapterError: a block scale names no block.
         """
         unet = base.pipeline.unet
-        features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        features, photo_mask = self._photos(unet, people)
         with self._shown(unet, features, photo_mask, None, showing):
             yield
 
@@ -126,7 +126,7 @@ class OpenedAdapter:
             FeatureSpaceError, AdapterError: as :meth:`conditioned`.
         """
         unet = base.pipeline.unet
-        features, photo_mask = stack_photos([self._tokens(person).to(unet.device, unet.dtype) for person in people])
+        features, photo_mask = self._photos(unet, people)
         # To the adapter the people of one picture are one row with all their photos.
         flat_mask = None if photo_mask is None else photo_mask.flatten()[None]
         with self._shown(unet, features.flatten(0, 1)[None], flat_mask, regions[None], showing):
@@ -154,6 +154,10 @@ class OpenedAdapter:
             ),
         ):
             yield
+
+    def _photos(self, unet: Any, people: Sequence[Identity]) -> tuple[Tensor, Tensor | None]:
+        tokens = [self._tokens(person).to(unet.device, unet.dtype) for person in people]
+        return stack_photos(tokens, [person.photo_weights for person in people])
 
     def _tokens(self, person: Identity) -> Tensor:
         features = person.features_in(self.feature_space)

@@ -159,7 +159,10 @@ class FaceAdapter:
         for person in shown:
             Guard().request(DEFAULT_PROMPT, person)
         weight = next(self._system.parameters())
-        features, photo_mask = stack_photos([self._tokens(person).to(weight.device, weight.dtype) for person in shown])
+        features, photo_mask = stack_photos(
+            [self._tokens(person).to(weight.device, weight.dtype) for person in shown],
+            [person.photo_weights for person in shown],
+        )
         with (
             torch.no_grad(),
             self._system.conditioned(

@@ -17,7 +17,7 @@ from limner.core.consent import Consent
 from limner.core.errors import CheckpointError, FeatureSpaceError
 from limner.faces.analysis import FaceAnalyzer
 from limner.identity.encoder import EncoderRecognizer
-from limner.identity.enrolment import Analyzer, Photo, enrol
+from limner.identity.enrolment import LEAST_WEIGHT, Analyzer, Photo, enrol
 from limner.identity.features import FaceFeatures
 from limner.identity.recognition import GuideRecognizer, Recognizer
 
@@ -50,6 +50,12 @@ class Identity:
     @property
     def num_photos(self) -> int:
         return len(self.quality)
+
+    @property
+    def photo_weights(self) -> Tensor:
+        """How much each photo counts beside the best one, (photos,) in (0, 1], by quality as in the embedding."""
+        weights = self.quality.clamp_min(LEAST_WEIGHT)
+        return weights / weights.max()
 
     @property
     def licences(self) -> list[str]:

@@ -98,7 +98,8 @@ class Fact(nn.Module):
 
         Args:
             face_features: ``(people, photos, patches, width)``.
-            photo_mask: ``(people, photos)`` bool of real photos, as ``projectors.stack_photos`` gives it.
+            photo_mask: ``(people, photos)``, how much each photo counts, 0 where there is none, as
+                ``projectors.stack_photos`` gives it.
             face_guidance: what the unconditional rows see: the null face, or the person's.
             memory: keeps the tokens as well.
         """
