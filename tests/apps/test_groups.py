@@ -95,11 +95,11 @@ def test_who_is_found_elsewhere_is_told_and_the_best_are_kept(
         return cosines[1 - index if swapped[number] else index] - (0.1 if number == 0 else 0)
 
     monkeypatch.setattr(Studio, "similarity", similarity)
-    kept = studio.group(people, PROMPT, num_steps=1, seed=5, best_of=3)
+    kept = studio.group(people, PROMPT, num_steps=1, seed=5, best_of=3, retries=0)
     assert [(one.seed, one.in_place) for one in kept] == [(7, (True, True))]
     assert kept[0].similarities == (0.8, 0.7)
     drawn.clear()
-    assert [one.in_place for one in studio.group(people, PROMPT, num_steps=1, seed=5, count=2)] == [
+    assert [one.in_place for one in studio.group(people, PROMPT, num_steps=1, seed=5, count=2, retries=0)] == [
         (True, True),
         (False, False),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from limner.apps.clock import Clock
 from limner.apps.model_choice import ModelChoice
 from limner.apps.portrait_job import Faces, identity_of, licences_of
-from limner.apps.settings import PortraitSettings
+from limner.apps.settings import GroupSettings
 
 if TYPE_CHECKING:
     from limner.apps.groups import Box, GroupPortrait
@@ -20,7 +20,7 @@ RECORD = "group.json"
 class GroupJob(ModelChoice):
     """Everything that was asked for on the command line, besides where to put it."""
 
-    settings: PortraitSettings
+    settings: GroupSettings
     people: tuple[Faces, ...]
     boxes: "Sequence[Box] | None" = None
     masks: Sequence[Path] | None = None
@@ -85,4 +85,5 @@ def _told(name: str, portrait: "GroupPortrait") -> dict[str, object]:
         "seed": portrait.seed,
         "identity_similarities": [rounded(one) for one in portrait.similarities],
         "in_place": portrait.in_place,
+        "redrawn": portrait.redrawn,
     }

@@ -1,16 +1,18 @@
-"""Several people in one picture: each shown in a region of their own, then looked for, one face to one person."""
+"""Several people in one picture: each shown in a region of their own, looked for, and drawn again where they fail."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from limner.apps.drawing import Placed, Progress, Row, draw_rows
+from limner.apps.group_redrawing import NOBODY, Checked, redraw_failed
 from limner.apps.portrait_making import portrait_making
-from limner.apps.settings import PortraitSettings
+from limner.apps.settings import GroupSettings
 from limner.core.errors import ConfigError
 from limner.identity.enrolment import Photo, read_photo
 from limner.identity.identity import Identity
@@ -25,7 +27,6 @@ MAX_PEOPLE = 6
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as shares of the picture, in [0, 1]."""
 _WHITE_FROM = 128
-_NOBODY = -1.0  # below any cosine that a face could have to its person
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class GroupPortrait:
         similarities: per person the cosine to the face that was assigned to them, None where none was left. Faces and
             people are matched one to one by the guide so that the sum is largest.
         in_place: per person whether that face lies in their own region.
+        redrawn: per person how often their region was drawn again, because they were not found there.
         settings: what it was drawn with, nothing left open.
         making: what everybody may know about it.
     """
@@ -46,23 +48,19 @@ class GroupPortrait:
     seed: int
     similarities: tuple[float | None, ...]
     in_place: tuple[bool, ...]
-    settings: PortraitSettings
+    redrawn: tuple[int, ...]
+    settings: GroupSettings
     making: Making
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a PNG that says what it is; raises InputError if it cannot be written."""
         save_picture(path, self.image, self.making)
 
-    @property
-    def rank(self) -> tuple[int, float]:
-        """Larger is better: people who are where they belong, then the least similar of them."""
-        return sum(self.in_place), min(_NOBODY if one is None else one for one in self.similarities)
-
 
 def draw_group(
     studio: "Studio",
     people: Sequence[Identity],
-    settings: PortraitSettings,
+    settings: GroupSettings,
     *,
     boxes: Sequence[Box] | None,
     masks: Sequence[Photo] | None,
@@ -82,16 +80,20 @@ def draw_group(
     seeds = range(settings.seed, settings.seed + settings.count * settings.best_of)
     rows = [Row(prompt, seed, negative_prompt=negative, placed=placed) for seed in seeds]
     images = draw_rows(studio.assembly, rows, settings, size=size, progress=progress)
-    portraits = []
-    for seed, image in zip(seeds, images, strict=True):
+    for image in images:
         studio.guard.picture(image, prompt)
-        similarities, in_place = _check(studio, image, people, regions)
-        making = portrait_making(studio.assembly, settings, seed)
-        image = studio.assembly.enlarged(image, settings)
-        portraits.append(GroupPortrait(image, seed, similarities, in_place, settings, making))
+    check = partial(_check, studio, people, regions)
+    drawn = [check(image) for image in images]
+    found = list(zip(seeds, redraw_failed(studio, rows, drawn, settings, check=check, progress=progress), strict=True))
     if settings.best_of > 1:
-        portraits = sorted(portraits, key=lambda one: one.rank, reverse=True)[: settings.count]
-    return portraits
+        found = sorted(found, key=lambda one: one[1].rank, reverse=True)[: settings.count]
+    return [_finished(studio, seed, one, settings) for seed, one in found]
+
+
+def _finished(studio: "Studio", seed: int, found: Checked, settings: GroupSettings) -> GroupPortrait:
+    making = portrait_making(studio.assembly, settings, seed)
+    image = studio.assembly.enlarged(found.image, settings)
+    return GroupPortrait(image, seed, found.similarities, found.in_place, found.redrawn, settings, making)
 
 
 def columns(num_people: int) -> list[Box]:
@@ -141,9 +143,7 @@ def _mask(source: Photo, number: int, size: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def _check(
-    studio: "Studio", image: np.ndarray, people: Sequence[Identity], regions: np.ndarray
-) -> tuple[tuple[float | None, ...], tuple[bool, ...]]:
+def _check(studio: "Studio", people: Sequence[Identity], regions: np.ndarray, image: np.ndarray) -> Checked:
     """Whom each face shows, one to one."""
     faces = sorted(studio.analyzer.detect(image), key=lambda face: -face.area)[:MAX_PEOPLE]
     table = np.array([[_told(studio.similarity(image, one, face)) for face in faces] for one in people])
@@ -155,11 +155,11 @@ def _check(
             similarities.append(None)
             in_place.append(False)
             continue
-        similarities.append(None if table[number, face] == _NOBODY else float(table[number, face]))
+        similarities.append(None if table[number, face] == NOBODY else float(table[number, face]))
         column, row = (round(value) for value in faces[face].center)
         inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
         in_place.append(inside and bool(regions[number, row, column]))
-    return tuple(similarities), tuple(in_place)
+    return Checked(image, tuple(similarities), tuple(in_place), (0,) * len(people))
 
 
 def match(table: np.ndarray) -> list[int | None]:
@@ -168,7 +168,7 @@ def match(table: np.ndarray) -> list[int | None]:
     Where there are fewer faces than people, those whom the faces resemble least go without.
     """
     people, faces = table.shape
-    padded = np.full((people, max(people, faces)), _NOBODY - 1)
+    padded = np.full((people, max(people, faces)), NOBODY - 1)
     padded[:, :faces] = table
     rows = np.arange(people)
     best = max(permutations(range(padded.shape[1]), people), key=lambda order: float(padded[rows, order].sum()))
@@ -176,4 +176,4 @@ def match(table: np.ndarray) -> list[int | None]:
 
 
 def _told(similarity: float | None) -> float:
-    return _NOBODY if similarity is None else similarity
+    return NOBODY if similarity is None else similarity

@@ -125,6 +125,16 @@ class PortraitSettings(Dials):
     enlarge: bool = False
 
 
+class GroupSettings(PortraitSettings):
+    """What a picture of several people depends on besides the model and the people.
+
+    Attributes:
+        retries: how often the region of somebody who is not found there is drawn again, at most.
+    """
+
+    retries: int = Field(default=1, ge=0)
+
+
 class InpaintSettings(Dials):
     """What people in a template depend on besides the model, the people and the template.
 

@@ -21,7 +21,7 @@ from limner.apps.guard import Guard
 from limner.apps.identity_memory import IdentityMemory
 from limner.apps.inpainting import Scene, inpaint
 from limner.apps.portraits import Order, Portrait, draw_orders
-from limner.apps.settings import DEFAULT_PROMPT, Dials, InpaintSettings, PortraitSettings
+from limner.apps.settings import DEFAULT_PROMPT, Dials, GroupSettings, InpaintSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.core.errors import RefusedError
 from limner.faces.analysis import FaceAnalyzer
@@ -259,17 +259,18 @@ class Studio:
                 right if neither boxes nor masks are given.
             masks: for each person a picture of the portrait's size, bright where they are shown.
             progress: told after each step.
-            settings: as for :meth:`portrait`. With ``best_of`` those pictures are kept in which most people are where
-                they belong, and the least similar of them is most like themselves.
+            settings: as for :meth:`portrait`, and ``retries``. With ``best_of`` those pictures are kept in which most
+                people are where they belong, and the least similar of them is most like themselves.
 
         Returns:
-            ``count`` pictures; faces and people are matched one to one.
+            ``count`` pictures; faces and people are matched one to one. The region of somebody who is not found there
+            is drawn again, and nothing else of the picture changes; of the two the better stays.
 
         Raises:
             ConfigError: a setting or a region is out of range, or there is not one region for each person.
             PromptError, AdapterError, FeatureSpaceError: as :meth:`portrait`.
         """
-        checked = self.completed(PortraitSettings.of(prompt=prompt, **settings))
+        checked = self.completed(GroupSettings.of(prompt=prompt, **settings))
         return draw_group(self, people, checked, boxes=boxes, masks=masks, progress=progress)
 
     def completed(self, settings: Completed) -> Completed:

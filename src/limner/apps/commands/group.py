@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from limner.apps import options
-from limner.apps.settings import PortraitSettings
+from limner.apps.settings import GroupSettings
 from limner.core.errors import ConfigError
 
 FACE = "Photo or identity card of a person; repeat for more people, at most six."
 BOX = "Where a person is shown: left,top,right,bottom as shares, 0,0,0.5,1; once for each. Equal columns by default."
 MASK = "Instead of boxes, a picture of the portrait's size for each person, white where they are shown."
+RETRIES = "How often the region of somebody who is not found there is drawn again, at most."
 BEST_OF = "Pictures drawn for each one kept; those are kept in which people are where they belong."
 
 
@@ -36,6 +37,7 @@ def group(
     negative: options.Negative = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    retries: Annotated[int, typer.Option(help=RETRIES)] = 1,
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
     style: options.Style = None,
     styles: options.Styles = None,
@@ -72,7 +74,7 @@ def group(
         block_scales=options.scales_of(block_scale),
         window=window,
     )
-    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
+    settings = GroupSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, retries=retries, **dials)
     from limner.apps.group_job import GroupJob, run_job
     from limner.apps.portrait_job import Faces
     from limner.apps.tables import print_table
