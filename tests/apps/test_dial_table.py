@@ -133,8 +133,8 @@ def test_a_base_that_nobody_measured_is_refused(studio: Studio, person: Identity
 @pytest.mark.parametrize(
     ("dials", "message"),
     [
-        ({"likeness": 0.5, "adapter_scale": 0.8}, "likeness set adapter_scale, which was given, too"),
-        ({"variety": 0.5, "window": (0.0, 1.0), "guidance_scale": 3.0}, "variety set window, guidance_scale, which were"),
+        ({"likeness": 0.5, "adapter_scale": 0.8}, "likeness set adapter_scale, given at the same time"),
+        ({"variety": 0.5, "window": (0.0, 1.0), "guidance_scale": 3.0}, "variety set window, guidance_scale"),
         ({"likeness": 0.5, "variety": 0.5, "face_guidance": "shared"}, "likeness and variety set face_guidance"),
         ({"likeness": 1.5}, "likeness = 1.5"),
         ({"variety": -0.1}, "variety = -0.1"),

@@ -89,8 +89,7 @@ class Dials(Config):
         twice = [name for name in CHOSEN_BY_DIALS if name in self.model_fields_set and getattr(self, name) is not None]
         if asked and twice:
             raise ConfigError(
-                f"{' and '.join(asked)} set {', '.join(twice)}, which {'was' if len(twice) == 1 else 'were'} given, too; "
-                "leave out one or the other"
+                f"{' and '.join(asked)} set {', '.join(twice)}, given at the same time; leave out one or the other"
             )
         return self
 
