@@ -37,7 +37,7 @@ def _desk(miniature_folder: Path, person: Identity, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(encoder, "asset_path", lambda name: tmp_path / "weights" / name)
     monkeypatch.chdir(tmp_path)
     photo = read_image(asset_path("example/person.jpg"))
-    for name in ("me.jpg", "me2.jpg", "friend.jpg"):
+    for name in ("me.jpg", "me2.jpg", "friend.jpg", "pose.jpg"):
         os.symlink(asset_path("example/person.jpg"), name)
     write_png("scene.png", photo[::4, ::4])
     [style] = re.findall(r"^```toml\n(.*?)^```", (DOCS / "howto-styles.md").read_text(), re.MULTILINE | re.DOTALL)

@@ -12,6 +12,7 @@ import torch
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
 from limner.apps.studio import Studio
+from limner.core.assets import asset_path
 from limner.data.record import FaceRecord, write_shard
 from limner.data.synthetic_people import SOURCE
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
@@ -30,7 +31,8 @@ def run(*arguments: str) -> int:
 
 
 def _record(number: int, *, split: str) -> FaceRecord:
-    return record(number, person=f"generated-{number // 2:05d}", source=SOURCE, split=split)
+    name, box = f"generated-{number // 2:05d}", (60.0, 70.0, 136.0, 170.0)
+    return record(number, person=name, source=SOURCE, split=split, face_box=box)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,13 @@ def test_its_pictures_can_be_enlarged(model: Path) -> None:
     assert portrait.image.shape == (128, 128, 3)
 
 
+def test_it_follows_a_pose(model: Path) -> None:
+    studio = Studio.open(model, device="cpu")
+    follow = studio.pose(asset_path("example/person.jpg"))
+    [portrait] = studio.portrait(None, "a photo of a man", adapter_scale=0, num_steps=2, control=follow)
+    assert portrait.making.licences[-1] == "miniature-pose"
+
+
 def test_the_settings_lie_beside_the_weights(model: Path) -> None:
     written = (model.parent / "miniature-base.toml").read_text()
     assert "steps = 4" in written
@@ -85,7 +94,7 @@ def test_the_settings_lie_beside_the_weights(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "pictures"), [("encoder", 0), ("base", 4), ("projector", 0), ("fact", 2), ("upscaler", 3)]
+    ("name", "pictures"), [("encoder", 0), ("base", 4), ("projector", 0), ("fact", 2), ("upscaler", 3), ("pose", 4)]
 )
 def test_every_run_leaves_a_report(model: Path, name: str, pictures: int) -> None:
     page = (model.parent / name / "report.html").read_text()

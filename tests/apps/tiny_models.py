@@ -9,6 +9,7 @@ from limner.adapters.projectors import ResamplerConfig
 from limner.apps.dial_table import DialTable, Way, write_table
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.miniature import Miniature, MiniatureConfig, build_unet
+from limner.diffusion.pose_control import PoseSizes, build_pose_control, save_pose_control
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.identity.encoder import save_encoder
 from limner.identity.vit import FaceViT, ViTConfig
@@ -58,6 +59,17 @@ def save_tiny_encoder(path: Path, *, space: str = SPACE) -> None:
     save_encoder(path, model, feature_space=space, licence="miniature-encoder")
 
 
+def save_tiny_pose(path: Path, unet: torch.nn.Module) -> None:
+    """A pose ControlNet as if trained."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(2)
+        network = build_pose_control(unet, PoseSizes(embedding=(4, 4, 4, 4)))
+    for name, tensor in network.named_parameters():
+        if name.startswith(("controlnet_down", "controlnet_mid")):
+            torch.nn.init.normal_(tensor, std=0.1, generator=torch.Generator().manual_seed(3))
+    save_pose_control(path, network, licence="miniature-pose")
+
+
 def tiny_table(adapter: Path) -> DialTable:
     """As if somebody had measured: a late start looks less alike and leaves more freedom."""
     usual = Way(
@@ -74,10 +86,11 @@ def tiny_table(adapter: Path) -> DialTable:
 
 
 def save_tiny_miniature(folder: Path) -> None:
-    """A whole miniature folder: base, adapter with a table of its dials, encoder."""
+    """A whole miniature folder: base, adapter with a table of its dials, encoder, pose ControlNet."""
     miniature = tiny_miniature()
     miniature.save(folder)
     adapter = folder / "adapter.safetensors"
     tiny_fact(miniature.unet).save(adapter)
     write_table(adapter, tiny_table(adapter))
+    save_tiny_pose(folder / "pose.safetensors", miniature.unet)
     save_tiny_encoder(folder / "encoder.safetensors")

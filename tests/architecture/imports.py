@@ -25,6 +25,7 @@ SYSTEMS_ASSEMBLED_IN = (
     "limner.apps.assembly",
     "limner.apps.training_miniature",
     "limner.apps.training_upscaler",
+    "limner.apps.training_pose",
     "limner.apps.training_fact",
 )
 """The one place for pictures, the others for training runs: together they would pass the limit on a file's length."""

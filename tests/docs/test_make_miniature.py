@@ -39,10 +39,10 @@ def test_every_stage_is_announced_with_its_time() -> None:
 
 @pytest.mark.parametrize("folder", ["recipes", "recipes/tiny"])
 def test_the_runs_stand_in_the_order_they_need(folder: str) -> None:
-    """The adapter reads encoder and base, the 2x step reads the base's autoencoder."""
+    """The adapter reads encoder and base, the 2x step the base's autoencoder, the pose ControlNet the base."""
     (train,) = (words for words in commands(f"RECIPES={folder}") if words[1] == "train")
     recipes = [Path(word) for word in train if word.endswith(".toml")]
-    assert [path.stem.removeprefix("miniature-") for path in recipes] == ["encoder", "base", "fact", "upscaler"]
+    assert [path.stem.removeprefix("miniature-") for path in recipes] == ["encoder", "base", "fact", "upscaler", "pose"]
     assert all((ROOT / path).is_file() for path in recipes)
 
 

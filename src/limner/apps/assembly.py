@@ -16,7 +16,7 @@ from torch import Tensor
 from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import stack_photos
 from limner.adapters.sparse import Sparse
-from limner.apps.bases import MINIATURE, Base, open_base
+from limner.apps.bases import Base, open_base
 from limner.apps.settings import Dials, PortraitSettings
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
@@ -232,7 +232,7 @@ class Assembly:
             ConfigError: the base brings none.
             CheckpointError: its file is broken.
         """
-        path = _own(self.base, ENLARGER_FILE)
+        path = self.base.own(ENLARGER_FILE)
         if path is None:
             raise ConfigError(
                 f"{self.base.name} brings no network that enlarges its pictures; leave enlarge (--enlarge) out, or "
@@ -305,20 +305,14 @@ def open_detached(path: str | os.PathLike[str]) -> Fact:
 
 def own_adapter(base: Base) -> Path | None:
     """The face adapter in a miniature's folder; None if there is none, or the base is another."""
-    return _own(base, ADAPTER_FILE)
-
-
-def _own(base: Base, file: str) -> Path | None:
-    if base.kind != MINIATURE or base.folder is None or not (base.folder / file).is_file():
-        return None
-    return base.folder / file
+    return base.own(ADAPTER_FILE)
 
 
 def _encoder_for(system: FaceSystem, base: Base, given: str | os.PathLike[str] | None) -> Path | None:
     if given is not None:
         system.require_space(str(read_header(given).feature_space))
         return Path(given)
-    for path in (_own(base, ENCODER_FILE), WEIGHTS / MINIATURE_ENCODER):
+    for path in (base.own(ENCODER_FILE), WEIGHTS / MINIATURE_ENCODER):
         if path is not None and path.is_file() and read_header(path).feature_space == system.config.feature_space:
             return path
     return None

@@ -12,6 +12,7 @@ from limner.apps.training_miniature import (
     train_miniature_encoder,
     train_miniature_fact,
 )
+from limner.apps.training_pose import PoseRecipe, train_miniature_pose
 from limner.apps.training_progress import Report
 from limner.apps.training_upscaler import UpscalerRecipe, train_miniature_upscaler
 from limner.core.config import Config, peek
@@ -23,6 +24,7 @@ RECIPES: dict[str, type[Config]] = {
     "miniature-base": BaseRecipe,
     "miniature-fact": FactRecipe,
     "miniature-upscaler": UpscalerRecipe,
+    "miniature-pose": PoseRecipe,
     "fact": PortraitFactRecipe,
 }
 
@@ -59,5 +61,7 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
         return train_miniature_fact(recipe, folder, report)
     if isinstance(recipe, UpscalerRecipe):
         return train_miniature_upscaler(recipe, shards, folder, report)
+    if isinstance(recipe, PoseRecipe):
+        return train_miniature_pose(recipe, shards, folder, report)
     assert isinstance(recipe, PortraitFactRecipe)
     return train_fact(recipe, shards, folder, report)

@@ -57,6 +57,12 @@ class Base:
         """Names of licence records; of a base without one, its own name."""
         return LICENCES.get(self.kind, (self.name,))
 
+    def own(self, file: str) -> Path | None:
+        """A file that a miniature's folder brings; None if it does not, or the base is another."""
+        if self.kind != MINIATURE or self.folder is None or not (self.folder / file).is_file():
+            return None
+        return self.folder / file
+
 
 def open_base(name: str | os.PathLike[str], *, device: str | torch.device | None = None) -> Base:
     """Open a generator; the network is used only for a hub name such as ``"owner/model"``.

@@ -17,6 +17,8 @@ from limner.identity.enrolment import Photo, read_photo
 if TYPE_CHECKING:
     from limner.apps.bases import Base
 
+POSE_FILE = "pose.safetensors"
+"""Where a miniature's folder keeps its own ControlNet of face lines."""
 _SAME = ("in_channels", "block_out_channels", "cross_attention_dim", "layers_per_block")
 """What a ControlNet copies of the denoiser it was made for."""
 
@@ -30,12 +32,19 @@ class Control:
         photo: RGB uint8 (height, width, 3).
         kind: what is made of the photo, see :func:`limner.faces.conditions.condition_picture`.
         scale: how strongly it is followed.
+        licence: name of the network's record in `limner licences`; None for a user's own, whose terms they know.
     """
 
     network: Any
     photo: np.ndarray
     kind: Kind
     scale: float = 1.0
+    licence: str | None = None
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """What a picture that follows it comes from besides."""
+        return () if self.licence is None else (self.licence,)
 
     def picture(self, size: tuple[int, int], analyzer: FaceAnalyzer) -> np.ndarray:
         """The condition picture at the size of what is drawn, RGB uint8 (height, width, 3).
@@ -63,8 +72,7 @@ def open_control(
         ImageError: the photo cannot be read.
         ConfigError: the scale is out of range.
     """
-    if not 0 <= scale < float("inf"):
-        raise ConfigError(f"the control scale is {scale}; give a number from 0 on, 1 is what it was trained with")
+    _require_scale(scale)
     seen = read_photo(photo, "the photo to follow")
     folder = Path(path)
     if not (folder / "config.json").is_file():
@@ -85,6 +93,34 @@ def open_control(
                 f"{unet.config[name]}; use a ControlNet made for this base"
             )
     return Control(network.requires_grad_(False).eval().to(unet.device, unet.dtype), seen, kind, scale)
+
+
+def open_own_pose(photo: Photo, base: "Base", *, scale: float = 1.0) -> Control:
+    """The pose of a photo, followed by the ControlNet that the base itself brings.
+
+    Raises:
+        ConfigError: the base brings none, or the scale is out of range.
+        CheckpointError, AdapterError: its file is broken, or of another base.
+        ImageError: the photo cannot be read.
+    """
+    _require_scale(scale)
+    path = base.own(POSE_FILE)
+    if path is None:
+        raise ConfigError(
+            f"{base.name} brings no ControlNet of its own, so it cannot follow a pose by itself; name one made for it "
+            "(--control and --control-photo), or train the miniature's: limner train recipes/miniature-pose.toml"
+        )
+    seen = read_photo(photo, "the photo to follow")
+    with quiet_libraries():
+        from limner.diffusion.pose_control import load_pose_control, pose_licence
+
+        network = load_pose_control(path, base.pipeline.unet)
+    return Control(network, seen, "landmarks", scale, pose_licence(path))
+
+
+def _require_scale(scale: float) -> None:
+    if not 0 <= scale < float("inf"):
+        raise ConfigError(f"the control scale is {scale}; give a number from 0 on, 1 is what it was trained with")
 
 
 def _plain(value: Any) -> Any:

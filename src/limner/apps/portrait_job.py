@@ -68,9 +68,9 @@ class Faces:
 
 @dataclass(frozen=True)
 class ControlChoice:
-    """A ControlNet and what it follows; see :meth:`limner.apps.studio.Studio.control`."""
+    """A ControlNet, the model's own if None, and what it follows; see :meth:`limner.apps.studio.Studio.control`."""
 
-    network: Path
+    network: Path | None
     photo: Path
     kind: "Kind" = "landmarks"
     scale: float = 1.0
@@ -88,7 +88,11 @@ class PortraitJob(ModelChoice):
     def opened_control(self, studio: "Studio") -> "Control | None":
         """The ControlNet ready to draw, None if none was asked for."""
         asked = self.control
-        return asked and studio.control(asked.network, asked.photo, kind=asked.kind, scale=asked.scale)
+        if asked is None:
+            return None
+        if asked.network is None:
+            return studio.pose(asked.photo, scale=asked.scale)
+        return studio.control(asked.network, asked.photo, kind=asked.kind, scale=asked.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +115,14 @@ def run_job(job: PortraitJob, folder: Path, stages: Stages | None = None) -> Res
     with stages or Clock() as clock, staged(folder) as hidden:
         with clock.stage("opening the model"):
             studio = job.open()
+            control = job.opened_control(studio)
         with clock.stage("looking at the face"):
             identity, tiles = _person(studio, job.faces)
-        licences = licences_of(studio, [identity], [job.faces], own=studio.assembly.licences_of(job.settings))
+        own = (*studio.assembly.licences_of(job.settings), *(() if control is None else control.licences))
+        licences = licences_of(studio, [identity], [job.faces], own=own)
         job.require_terms(licences)
         with clock.stage("drawing"):
-            portraits = studio.draw(
-                identity, job.settings, start=job.start, control=job.opened_control(studio), progress=clock.step
-            )
+            portraits = studio.draw(identity, job.settings, start=job.start, control=control, progress=clock.step)
         names = write_portraits(hidden, portraits, tiles)
         record = describe(studio, portraits, names=names, references=job.faces.files, licences=licences)
         write_record(hidden, {**record, "seconds": clock.seconds})

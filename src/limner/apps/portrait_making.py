@@ -1,6 +1,7 @@
 """What everybody may know about a portrait: model, adapter, terms and settings; not the sentence, not the person."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 PUBLIC = ("num_steps", "guidance_scale", "adapter_scale")
 
 
-def portrait_making(assembly: "Assembly", settings: "Dials", seed: int, *, kind: Kind = "created") -> Making:
-    """The making of one picture."""
+def portrait_making(
+    assembly: "Assembly", settings: "Dials", seed: int, *, kind: Kind = "created", also: Sequence[str] = ()
+) -> Making:
+    """The making of one picture; ``also`` are the licence records of what took part besides the model."""
     adapter = assembly.adapter if settings.adapter_scale > 0 else None
     named = None if adapter is None else f"{read_header(adapter.path).system}, sha256 {adapter.sha256[:12]}"
     public = {name: value for name, value in settings.model_dump().items() if name in PUBLIC}
@@ -28,7 +31,7 @@ def portrait_making(assembly: "Assembly", settings: "Dials", seed: int, *, kind:
         kind=kind,
         model=_public_name(assembly.base.name),
         adapter=named,
-        licences=assembly.licences_of(settings),
+        licences=(*assembly.licences_of(settings), *also),
         parameters={"seed": seed, **public},
     )
 

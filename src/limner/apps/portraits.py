@@ -103,6 +103,7 @@ def draw_orders(
     structure = None
     if control is not None:
         structure = Structure(control.network, control.picture(size, studio.analyzer), control.scale)
+    also = () if control is None else control.licences
     rows = [_rows(studio, order, begin) for order in orders]
     wanted = [row for own in rows if not isinstance(own, RefusedError) for row in own]
     drawn = []
@@ -110,7 +111,7 @@ def draw_orders(
         drawn = draw_rows(studio.assembly, wanted, settings, size=size, structure=structure, progress=progress)
     images = iter(drawn)
     return [
-        own if isinstance(own, RefusedError) else _finished(studio, order, own, [next(images) for _ in own])
+        own if isinstance(own, RefusedError) else _finished(studio, order, own, [next(images) for _ in own], also)
         for order, own in zip(orders, rows, strict=True)
     ]
 
@@ -134,7 +135,7 @@ def _rows(studio: "Studio", order: Order, start: np.ndarray | None) -> list[Row]
 
 
 def _finished(
-    studio: "Studio", order: Order, rows: Sequence[Row], images: Sequence[np.ndarray]
+    studio: "Studio", order: Order, rows: Sequence[Row], images: Sequence[np.ndarray], also: Sequence[str]
 ) -> list[Portrait] | RefusedError:
     try:
         for row, image in zip(rows, images, strict=True):
@@ -149,7 +150,7 @@ def _finished(
             row.seed,
             studio.similarity(image, order.identity),
             settings,
-            portrait_making(studio.assembly, settings, row.seed),
+            portrait_making(studio.assembly, settings, row.seed, also=also),
         )
         for row, image in zip(rows, images, strict=True)
     ]

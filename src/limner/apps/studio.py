@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from limner.apps.assembly import Assembly, assemble
-from limner.apps.control import Control, open_control
+from limner.apps.control import Control, open_control, open_own_pose
 from limner.apps.dial_table import table_of
 from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
@@ -145,7 +145,7 @@ class Studio:
             identity: the person; None only with ``adapter_scale=0``.
             prompt: what the pictures show.
             start: a picture to begin from, cut to the size of the portrait; ``strength`` says how much of it goes.
-            control: a ControlNet and the photo whose pose it follows, see :meth:`control`.
+            control: a ControlNet and the photo whose pose it follows, see :meth:`control` and :meth:`pose`.
             progress: told after each step.
             settings: count, seed, num_steps, guidance_scale, adapter_scale, negative_prompt, height, width and the
                 other dials; see :class:`~limner.apps.settings.PortraitSettings`.
@@ -203,6 +203,10 @@ class Studio:
     ) -> Control:
         """A ControlNet made for this base, and a photo to follow; see :func:`limner.apps.control.open_control`."""
         return open_control(network, photo, self.assembly.base, kind=kind, scale=scale)
+
+    def pose(self, photo: Photo, *, scale: float = 1.0) -> Control:
+        """The model's own ControlNet and a photo to follow; see :func:`limner.apps.control.open_own_pose`."""
+        return open_own_pose(photo, self.assembly.base, scale=scale)
 
     def inpaint(
         self,

@@ -4,7 +4,6 @@
 ``model/upscaler.safetensors`` is what ``limner portrait --enlarge`` reads.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +11,8 @@ import torch
 from pydantic import Field, PositiveInt
 
 from limner.apps.training_progress import Report, run_through
+from limner.apps.training_records import chosen_records, read_records
 from limner.core.config import Config
-from limner.core.errors import InputError
-from limner.data.record import FaceRecord
 from limner.data.shard_index import ShardIndex
 from limner.diffusion.miniature import load_autoencoder
 from limner.diffusion.upscaling import FaceUpscaler, UpscalerConfig, save_upscaler
@@ -72,18 +70,9 @@ def _pairs(recipe: UpscalerRecipe, shards: Path, folder: Path, report: Report) -
     cache = folder / "encoded" / "upscaler.safetensors"
     if not cache.exists():
         index = ShardIndex(shards)
-        numbers = [
-            n for n, entry in enumerate(index.entries) if entry.split == "train" and entry.source in recipe.sources
-        ]
-        if not numbers:
-            raise InputError(
-                f"{shards} has no training records of {', '.join(recipe.sources)}; name sources that are there "
-                "(--set sources=...)"
-            )
-        order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(recipe.training.seed))
-        chosen = sorted(numbers[i] for i in order[: recipe.pictures].tolist())
+        chosen = chosen_records(index, recipe.sources, recipe.pictures, seed=recipe.training.seed)
         made = make_pairs(
-            _records(index, chosen),
+            read_records(index, chosen),
             load_autoencoder(folder / "model"),
             pixels=recipe.pixels,
             latent_noise=recipe.latent_noise,
@@ -92,8 +81,3 @@ def _pairs(recipe: UpscalerRecipe, shards: Path, folder: Path, report: Report) -
         )
         made.save(cache)
     return UpscalingPairs.load(cache)
-
-
-def _records(index: ShardIndex, numbers: list[int]) -> Iterator[FaceRecord]:
-    for number in numbers:
-        yield index[number]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FACE = "Photos of the person, or one identity card; repeat for more photos. The packaged example person by default."
 INDEX = "Which face, 0 the leftmost; once for all photos or once for each. The largest by default."
 CONTROL = "A ControlNet of this base, a folder in diffusers format."
+POSE = "A photo whose pose is followed, by the model's own network for that; not together with --control."
 CONTROL_KIND = "What it is shown of the photo: landmarks, parsing, or picture (the photo as it is)."
 BEST_OF = "Pictures drawn for each one kept; those most like the person are kept, by a recogniser."
 
@@ -44,6 +45,7 @@ def portrait(
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     start: Annotated[Path | None, typer.Option(help="A picture to begin from, instead of noise.")] = None,
     strength: options.Strength = None,
+    pose: Annotated[Path | None, typer.Option(help=POSE)] = None,
     control: Annotated[Path | None, typer.Option(help=CONTROL)] = None,
     control_photo: Annotated[Path | None, typer.Option(help="The photo that the ControlNet follows.")] = None,
     control_kind: Annotated[str, typer.Option(help=CONTROL_KIND)] = "landmarks",
@@ -95,7 +97,7 @@ def portrait(
     faces = Faces.given(face or [], face_index)
     if faces.example:
         typer.echo("No --face was given: drawing the packaged example person, who does not exist.", err=True)
-    follow = _control(control, control_photo, control_kind, control_scale)
+    follow = _control(pose, control, control_photo, control_kind, control_scale)
     job = PortraitJob(
         settings,
         faces,
@@ -116,9 +118,15 @@ def portrait(
     typer.echo(f"All together: {output / 'contact-sheet.png'}")
 
 
-def _control(network: Path | None, photo: Path | None, kind: str, scale: float) -> "ControlChoice | None":
+def _control(
+    pose: Path | None, network: Path | None, photo: Path | None, kind: str, scale: float
+) -> "ControlChoice | None":
     from limner.apps.portrait_job import ControlChoice
 
+    if pose is not None and (network is not None or photo is not None):
+        raise ConfigError("--pose and --control were both given; --pose is followed by the model's own network")
+    if pose is not None:
+        return ControlChoice(None, pose, scale=scale)
     if (network is None) != (photo is None):
         raise ConfigError("--control and --control-photo go together; give the ControlNet and the photo it follows")
     if network is None or photo is None:
