@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -60,7 +60,7 @@ class Desk:
     people: Sequence[Person]
     steps: int
 
-    def portrait(self, person: int, prompt: str = PROMPT, **settings: object) -> np.ndarray:
+    def portrait(self, person: int, prompt: str = PROMPT, **settings: Any) -> np.ndarray:
         """One picture of a person, by number."""
         identity = self.studio.identity(self.people[person].photos[0])
         return self.studio.portrait(identity, prompt, seed=SEED, num_steps=self.steps, **settings)[0].image

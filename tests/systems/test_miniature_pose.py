@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from limner.core.assets import asset_path
 from limner.core.errors import InputError
@@ -18,7 +19,7 @@ from limner.faces.analysis import FaceAnalyzer
 from limner.faces.conditions import LINES
 from limner.faces.detection import select_face
 from limner.systems.miniature_pose import NUM_SHOWN, MiniaturePose
-from limner.systems.miniature_pose_data import PosedFaces, face_in, lines_of, meshes_of, pose_faces
+from limner.systems.miniature_pose_data import PosedFaces, face_in, lines_of, meshes_of, mirrored, pose_faces
 from tests.apps.tiny_models import tiny_miniature
 from tests.data.examples import record
 from tests.systems.tiny import seeded
@@ -52,16 +53,22 @@ def task(faces: PosedFaces | None = None) -> MiniaturePose:
 
 
 def test_lines_lie_on_the_picture_and_on_its_mirror_image() -> None:
-    image = np.ascontiguousarray(read_image(asset_path("example/person.jpg"))[::3, ::3])
+    photo = Image.fromarray(read_image(asset_path("example/person.jpg"))).resize((256, 256))
+    image = np.array(photo.rotate(30, resample=Image.Resampling.BICUBIC))  # a head that leans, to one side each
     analyzer = FaceAnalyzer()
     face = select_face(analyzer.detect(image))
-    plain, mirrored = meshes_of(image, face, analyzer)
-    for eyes in (plain, mirrored):
+    other = mirrored(face, 256)
+    assert other.landmarks[0, 0] < other.landmarks[1, 0]
+    assert other.landmarks[3, 0] < other.landmarks[4, 0]
+    np.testing.assert_allclose(mirrored(other, 256).landmarks, face.landmarks, atol=1e-3)
+    np.testing.assert_allclose(mirrored(other, 256).box, face.box, atol=1e-3)
+    plain, turned = meshes_of(image, face, analyzer)
+    for eyes in (plain, turned):
         left, right = (eyes[list(eye)].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE))
         assert left[0] < right[0] - 0.05  # the image's left, in the mirror image, too
-    for eye, other in ((LEFT_EYE, RIGHT_EYE), (RIGHT_EYE, LEFT_EYE)):
-        reflected = plain[list(other)].mean(axis=0) * (-1, 1) + (1, 0)
-        np.testing.assert_allclose(mirrored[list(eye)].mean(axis=0), reflected, atol=0.02)
+    for eye, opposite in ((LEFT_EYE, RIGHT_EYE), (RIGHT_EYE, LEFT_EYE)):
+        reflected = plain[list(opposite)].mean(axis=0) * (-1, 1) + (1, 0)
+        np.testing.assert_allclose(turned[list(eye)].mean(axis=0), reflected, atol=0.02)
     middle = (face.center[0] + 0.5) / image.shape[1], (face.center[1] + 0.5) / image.shape[0]
     np.testing.assert_allclose(plain.mean(axis=0), middle, atol=0.08)
 

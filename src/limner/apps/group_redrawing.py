@@ -111,8 +111,8 @@ def lay_into(picture: np.ndarray, drawn: np.ndarray, region: np.ndarray) -> np.n
 def _open_region(one: Checked, row: Row) -> np.ndarray:
     """bool (height, width): what belongs to those who failed and to nobody who did not."""
     assert row.placed is not None
-    failed = np.array(one.failed)
-    return row.placed.regions[failed].any(axis=0) & ~row.placed.regions[~failed].any(axis=0)
+    failed, regions = np.array(one.failed), row.placed.regions
+    return np.logical_or.reduce(regions[failed]) & ~np.logical_or.reduce(regions[~failed])
 
 
 def _better(before: Checked, after: Checked) -> Checked:

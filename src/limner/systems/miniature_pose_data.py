@@ -102,11 +102,15 @@ def meshes_of(image: np.ndarray, face: Face, analyzer: FaceAnalyzer) -> np.ndarr
     The mirror image is looked at anew: a mirrored mesh would have its left and right eye exchanged.
     """
     side = image.shape[1]
-    x, y, width, height = face.box
-    across = face.landmarks[_MIRRORED_LANDMARKS] * (-1, 1) + (side - 1, 0)
-    mirrored = Face((side - 1 - x - width, y, width, height), across.astype(np.float32), face.score)
-    pictures = ((image, face), (np.ascontiguousarray(image[:, ::-1]), mirrored))
+    pictures = ((image, face), (np.ascontiguousarray(image[:, ::-1]), mirrored(face, side)))
     return np.stack([(analyzer.mesh(picture, one)[:, :2] + 0.5) / side for picture, one in pictures])
+
+
+def mirrored(face: Face, side: int) -> Face:
+    """The face in the mirror image of a picture of that width; what was on the right is then on the left."""
+    x, y, width, height = face.box
+    landmarks = face.landmarks[_MIRRORED_LANDMARKS] * (-1, 1) + (side - 1, 0)
+    return Face((side - 1 - x - width, y, width, height), landmarks.astype(np.float32), face.score)
 
 
 def lines_of(meshes: Tensor, pixels: int) -> Tensor:
