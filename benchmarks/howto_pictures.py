@@ -23,7 +23,7 @@ from limner.apps.contact_sheet import Tile, contact_sheet
 from limner.apps.control import POSE_FILE
 from limner.apps.studio import Studio
 from limner.apps.style_pictures import can_draw
-from limner.apps.styles import DEFAULT_SUBJECT, all_styles
+from limner.apps.styles import all_styles
 from limner.core.errors import ConfigError
 from limner.core.files import replacing
 from limner.data.shard_index import ShardIndex
@@ -35,8 +35,7 @@ from limner.identity.mixing import mix
 SEED = 7
 MAX_BYTES = 200_000
 QUALITIES = (80, 70, 60, 50, 40, 30)
-NUM_PEOPLE = 4
-PROMPT = "a photo of a person"
+NUM_PEOPLE = 6
 SCALES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 STARTS = (0.0, 0.15, 0.3, 0.5)
 FOLLOWED = (0.0, 0.5, 1.0)
@@ -60,10 +59,15 @@ class Desk:
     people: Sequence[Person]
     steps: int
 
-    def portrait(self, person: int, prompt: str = PROMPT, **settings: Any) -> np.ndarray:
-        """One picture of a person, by number."""
+    def who(self, person: int) -> str:
+        """What a sentence calls a person."""
+        return f"a {self.people[person].gender or 'person'}"
+
+    def portrait(self, person: int, prompt: str = "", **settings: Any) -> np.ndarray:
+        """One picture of a person, by number; a photo if no sentence is given."""
         identity = self.studio.identity(self.people[person].photos[0])
-        return self.studio.portrait(identity, prompt, seed=SEED, num_steps=self.steps, **settings)[0].image
+        words = prompt or f"a photo of {self.who(person)}"
+        return self.studio.portrait(identity, words, seed=SEED, num_steps=self.steps, **settings)[0].image
 
     def photo(self, person: int, caption: str) -> Tile:
         return Tile(self.people[person].photos[0], caption)
@@ -79,21 +83,27 @@ def dials(desk: Desk) -> Sheet:
     made += [Tile(desk.portrait(0, window=(start, 1.0)), f"--window {start:g} 1") for start in STARTS]
     side = made[1].image.shape[0]
     sized = [Tile(_square(one.image, side), one.caption) for one in made]
-    return Sheet([], sized, f"{PROMPT}, seed {SEED}", len(SCALES) + 1)
+    return Sheet([], sized, f"limner portrait, seed {SEED}", len(SCALES) + 1)
 
 
 def inpaint(desk: Desk) -> Sheet:
-    """Two people in the place of a third, face or head."""
-    template = desk.people[2].photos[0]
+    """Two people in the place of the most frontal of the others, face or head."""
+    template = min(desk.people[2:], key=lambda person: abs(person.yaw)).photos[0]
     made = []
     for person, region, strength in ((0, "face", 0.6), (0, "head", 0.6), (0, "head", 0.9), (1, "head", 0.6)):
         identity = desk.studio.identity(desk.people[person].photos[0])
         [scene] = desk.studio.inpaint(
-            [identity], template, seed=SEED, num_steps=desk.steps, region=region, strength=strength
+            [identity],
+            template,
+            f"a photo of {desk.who(person)}",
+            seed=SEED,
+            num_steps=desk.steps,
+            region=region,
+            strength=strength,
         )
         made.append(Tile(scene.image, f"person {person + 1}, {region}, strength {strength:g}"))
     given = [Tile(template, "the template"), desk.photo(0, "person 1"), desk.photo(1, "person 2")]
-    return Sheet(given, made, f"limner inpaint, seed {SEED}", 4)
+    return Sheet(given, made, f"limner inpaint, seed {SEED}", len(given) + len(made))
 
 
 def several_people(desk: Desk) -> Sheet:
@@ -101,7 +111,8 @@ def several_people(desk: Desk) -> Sheet:
     people = [desk.studio.identity(desk.people[person].photos[0]) for person in (0, 1)]
     drawn = desk.studio.group(people, "two people", seed=SEED, count=3, width=192, num_steps=desk.steps)
     made = [Tile(one.image, f"seed {one.seed}, regions redrawn: {sum(one.redrawn)}") for one in drawn]
-    [between] = desk.studio.portrait(mix(people, [1, 1]), PROMPT, seed=SEED, num_steps=desk.steps)
+    who = desk.who(0) if desk.who(0) == desk.who(1) else "a person"
+    [between] = desk.studio.portrait(mix(people, [1, 1]), f"a photo of {who}", seed=SEED, num_steps=desk.steps)
     given = [desk.photo(0, "person 1"), desk.photo(1, "person 2"), Tile(between.image, "between them (limner mix)")]
     return Sheet(given, made, "two people", 3)
 
@@ -120,15 +131,14 @@ def pose(desk: Desk) -> Sheet | None:
         Tile(photo, "the pose"),
         Tile(condition_picture(photo, "landmarks", desk.studio.analyzer), "what the network is shown"),
     ]
-    return Sheet(given, made, f"{PROMPT}, seed {SEED}", 3)
+    return Sheet(given, made, f"limner portrait --pose, seed {SEED}", 3)
 
 
 def styles(desk: Desk) -> Sheet:
     """Every style that the model was taught; `limner styles --pictures` draws the same of anybody."""
     drawable = [one for one in all_styles(None) if can_draw(one, desk.studio.assembly.base.kind)]
-    made = [Tile(desk.portrait(0, DEFAULT_SUBJECT, style=one.name), one.name) for one in drawable]
-    small = [Tile(_square(one.image, one.image.shape[0]), one.caption) for one in made]
-    return Sheet([desk.photo(0, "the person")], small, f"{DEFAULT_SUBJECT}, seed {SEED}", 9)
+    made = [Tile(desk.portrait(0, desk.who(0), style=one.name), one.name) for one in drawable]
+    return Sheet([desk.photo(0, "the person")], made, f"{desk.who(0)}, seed {SEED}", 9)
 
 
 TOPICS: dict[str, tuple[Callable[[Desk], Sheet | None], str]] = {

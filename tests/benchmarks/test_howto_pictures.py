@@ -17,9 +17,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Path:
-    """Four people, a tiny model, and copies of the pages."""
+    """Six people, a tiny model, and copies of the pages."""
     save_tiny_miniature(tmp_path / "model")
-    write_people(tmp_path / "people", people=4)
+    write_people(tmp_path / "people", people=6)
     (tmp_path / "docs").mkdir()
     for page in DOCS.glob("howto-*.md"):
         (tmp_path / "docs" / page.name).write_text(page.read_text())
