@@ -36,7 +36,7 @@ from limner.core.files import replacing
 from limner.data.shard_index import ShardIndex
 from limner.evaluation.comparison import BASE, compare
 from limner.evaluation.intervals import Measured
-from limner.evaluation.metrics import measure_some, table_of
+from limner.evaluation.metrics import differences, measure_some, table_of
 from limner.evaluation.people import people_of, spaces_of
 from limner.evaluation.picture_store import PictureStore
 from limner.evaluation.protocol import Protocol
@@ -67,11 +67,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Cell:
-    """One way at one scale, measured."""
+    """One way at one scale, measured; ``gain`` is its likeness minus that of the base on the same people."""
 
     way: Shown
     scale: float
     likeness: Measured
+    gain: Measured
     variety: Measured
     outside: Measured
     found: Measured
@@ -144,12 +145,14 @@ def measure(
     keys = {key: hashlib.sha256(f"{own['own']} {key}".encode()).hexdigest()[:12] for key in methods}
     store = PictureStore(work / "pictures", {BASE: own[BASE], **keys})
     outcomes = compare(chosen, methods, rules, instruments, max_shown=0, keep=store, progress=_say).outcomes
+    unshown = table_of(outcomes[BASE])
     everybody = np.ones(len(outcomes[BASE]), bool)
     cells = []
     for key, (way, scale) in grid.items():
         numbers = table_of(outcomes[key if key in methods else BASE])
         found = measure_some(numbers, ("share", variety, OUTSIDE, "found"), everybody, seed=0)
-        cells.append(Cell(way, scale, found["share"], found[variety], found[OUTSIDE], found["found"]))
+        gain = differences(numbers, unshown, seed=0)["share"]
+        cells.append(Cell(way, scale, found["share"], gain, found[variety], found[OUTSIDE], found["found"]))
     roles = roles_told(JUDGE_SPACE, part, classified=False)
     return cells, {"protocol": rules.model_dump(mode="json"), "variety_by": variety, "roles": roles, "notes": notes}
 
@@ -160,7 +163,16 @@ def name(way: Shown, scale: float) -> str:
 
 
 def table(cells: list[Cell], adapter: OpenedAdapter, rules: Protocol, report: Mapping[str, Any]) -> DialTable:
-    """What ships: the values without their intervals."""
+    """What ships: the values without their intervals.
+
+    Raises:
+        ConfigError: no setting is measurably more like the person than the base; a dial would turn noise.
+    """
+    if not any(cell.gain.low > 0 for cell in cells):
+        raise ConfigError(
+            "no setting makes pictures measurably more like the person than the model without the face, so there is "
+            "nothing that a dial could turn; measure more people (--people), or train the adapter further"
+        )
     found: dict[Shown, list[Cell]] = {}
     for cell in cells:
         found.setdefault(cell.way, []).append(cell)
@@ -183,9 +195,12 @@ def table(cells: list[Cell], adapter: OpenedAdapter, rules: Protocol, report: Ma
 
 def told(cells: list[Cell]) -> str:
     """A table in Markdown."""
-    columns = ("way of showing the person", "scale", "likeness", "variety", "change beside the face", "faces found")
+    columns = (
+        "way of showing the person", "scale", "likeness", "more than without", "variety", "change beside the face",
+        "faces found",
+    )  # fmt: skip
     rows = [
-        [cell.way.name, f"{cell.scale:g}", *map(_said, (cell.likeness, cell.variety, cell.outside)),
+        [cell.way.name, f"{cell.scale:g}", *map(_said, (cell.likeness, cell.gain, cell.variety, cell.outside)),
          f"{100 * cell.found.value:.0f} %"]
         for cell in cells
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The benchmark behind likeness and variety: every cell is drawn as it says, and what it writes is what is read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from limner.apps.assembly import open_adapter, own_adapter
 from limner.apps.bases import open_base
 from limner.apps.dial_table import FILE, DialTable
+from limner.core.errors import ConfigError
 from limner.evaluation.comparison import BASE
+from limner.evaluation.intervals import Measured
 from limner.evaluation.protocol import Protocol
 from tests.apps.evaluation_desk import write_people
 from tests.apps.tiny_models import save_tiny_miniature
@@ -62,6 +65,10 @@ def test_cells_are_drawn_measured_and_written(opened: Any, tmp_path: Path, monke
     assert [way.scales for way in made.ways] == [(0.0, 0.5, 1.0)] * 4
     assert made.ways[1].window == (0.5, 1.0)
     assert made.ways[3].guidance_scale == 1.5 * base.guidance_scale
+
+    alike = [replace(cell, gain=Measured(0.1, -0.05, 0.2)) for cell in cells]
+    with pytest.raises(ConfigError, match="nothing that a dial could turn"):
+        dials.table(alike, adapter, RULES, report)
 
     page = tmp_path / dials.PAGE
     page.write_text((Path(dials.__file__).parents[1] / "docs" / dials.PAGE).read_text())
