@@ -176,24 +176,15 @@ def _chunks(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[_Task]]]:
 
 
 def _draw(batch: _Batch, tasks: Sequence[_Task]) -> None:
-    """Draw rows side by side; where that fails each alone, so that only the faulty ones are lost."""
-    from limner.apps.portraits import Order
+    """Draw rows side by side, and keep what comes of them."""
+    from limner.apps.portraits import Order, draw_each
 
     orders = [Order(task.person.identity, task.settings) for task in tasks]
-    try:
-        drawn = batch.studio.draw_together(orders)
-    except LimnerError as error:
-        if len(tasks) > 1:
-            for task in tasks:
-                _draw(batch, [task])
-            return
-        _fail(batch, tasks[0], error)
-        return
-    for task, portraits in zip(tasks, drawn, strict=True):
-        if isinstance(portraits, LimnerError):
-            _fail(batch, task, portraits)
+    for task, drawn in zip(tasks, draw_each(batch.studio, orders), strict=True):
+        if isinstance(drawn, LimnerError):
+            _fail(batch, task, drawn)
         else:
-            _keep(batch, task, portraits[0])
+            _keep(batch, task, drawn[0])
 
 
 def _fail(batch: _Batch, task: _Task, error: LimnerError) -> None:

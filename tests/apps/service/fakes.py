@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ class FakeStudio:
         self.seconds_per_step = seconds_per_step
         self.batches: list[list[str]] = []
         self.asked: dict[str, Any] = {}
+        self.people: list[list[int | None]] = []
+        """Of each call, who was to be drawn: how bright their photo was."""
         self.steps = 0
         self.go_on = threading.Event()
         self.go_on.set()
@@ -62,10 +65,11 @@ class FakeStudio:
         means = [read_image(photo).mean() for photo in photos]
         if min(means) < 1:
             raise NoFaceError("photo 1: no face was found; give a photo of a face")
-        return some_person()
+        return replace(some_person(), apparent_age=float(means[0]))
 
     def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait] | RefusedError]:
         self.batches.append([order.settings.prompt for order in orders])
+        self.people.append([_known_by(order.identity) for order in orders])
         steps = orders[0].settings.num_steps
         for step in range(steps):
             time.sleep(self.seconds_per_step)
@@ -89,6 +93,7 @@ class FakeStudio:
     def inpaint(self, people: list[Identity], template: bytes, *, progress: Any, **asked: Any) -> list[Scene]:
         """The template with its upper left corner painted anew."""
         self.asked = asked
+        self.people.append([_known_by(person) for person in people])
         picture = read_image(template)
         if picture.mean() < 1:
             raise NoFaceError("the template shows nobody whose place could be taken")
@@ -100,8 +105,13 @@ class FakeStudio:
             image[:SIDE, :SIDE] = painted(asked["prompt"], seed)
             region = np.any(image != picture, axis=2)
             source = Source(template, "image/png")
-            scenes.append(Scene(image, seed, (0.5,), region, settings, MAKING, source))
+            similarities = tuple(0.5 - 0.1 * number for number in range(len(people)))
+            scenes.append(Scene(image, seed, similarities, region, settings, MAKING, source))
         return scenes
+
+
+def _known_by(person: Identity | None) -> int | None:
+    return None if person is None or person.apparent_age is None else round(person.apparent_age)
 
 
 def some_job(owner: str = "local", prompt: str = "a person", **changes: Any) -> NewJob:

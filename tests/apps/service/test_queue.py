@@ -18,7 +18,7 @@ from limner.apps.service.keys import KeyStore, Scope
 from limner.apps.service.leases import Leases
 from limner.apps.service.people import PeopleStore, Wish
 from limner.apps.service.settings import Limits, ServiceSettings
-from limner.apps.service.tables import counters, identities, jobs, uploads
+from limner.apps.service.tables import counters, identities, job_people, jobs, uploads
 from limner.core.errors import ConfigError
 from tests.apps.service.fakes import settings_in, some_job
 
@@ -376,7 +376,7 @@ def test_jobs_wait_for_their_person_and_fail_with_it(
     people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
     photo = add_upload(database)
     person = people.create("local", wish(photo))
-    waiting, _ = store.submit(some_job(identity_id=person.id))
+    waiting, _ = store.submit(some_job(people=(person.id,)))
     with pytest.raises(NotFoundError, match="used already"):
         people.create("local", wish(photo))
     worker = leases()
@@ -389,7 +389,7 @@ def test_jobs_wait_for_their_person_and_fail_with_it(
     assert "no face was found" in str(ended.problem)
     assert people.get("local", person.id).state == "failed"
     with pytest.raises(UnacceptableError, match="could not be made"):
-        store.submit(some_job(identity_id=person.id))
+        store.submit(some_job(people=(person.id,)))
     with pytest.raises(ConflictError, match="create the identity again"):
         store.retry("local", waiting.id)
     with pytest.raises(ConflictError, match="uploads of this job were deleted"):
@@ -401,7 +401,7 @@ def test_a_person_that_is_ready_lets_the_jobs_go(
 ) -> None:
     people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
     person = people.create("local", wish(add_upload(database)))
-    job, _ = store.submit(some_job(identity_id=person.id))
+    job, _ = store.submit(some_job(people=(person.id,)))
     worker = leases()
     [learning] = worker.claim(KINDS)
 
@@ -421,6 +421,27 @@ def test_a_database_of_another_version_is_refused(database: Database) -> None:
         connection.execute(sa.update(counters).where(counters.c.name == "schema").values(value=99))
     with pytest.raises(ConfigError, match="version 99"):
         Database(database.engine.url.render_as_string(hide_password=False))
+
+
+def test_jobs_of_a_database_in_which_each_had_one_person_keep_their_person(
+    store: JobStore, database: Database, settings: ServiceSettings
+) -> None:
+    people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
+    person = people.create("local", wish(add_upload(database)))
+    job, _ = store.submit(some_job())
+    with database.writing() as connection:
+        job_people.drop(connection)
+        connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN identity_id VARCHAR(32)"))
+        told = sa.text("UPDATE jobs SET identity_id = :person WHERE id = :job")
+        connection.execute(told, {"person": person.id, "job": job.id})
+        connection.execute(sa.update(counters).where(counters.c.name == "schema").values(value=1))
+    for _ in range(2):
+        Database(database.engine.url.render_as_string(hide_password=False)).close()
+    store.submit(some_job())
+    people.delete("local", person.id)
+    with pytest.raises(NotFoundError):
+        store.get("local", job.id)
+    assert len(store.list("local")) == 1
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "oracle+nothing://x", "sqlite:////proc/no/such"])

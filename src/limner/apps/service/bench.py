@@ -4,7 +4,7 @@ import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import sqlalchemy as sa
 
@@ -64,8 +64,14 @@ class Bench:
         self._studios.move_to_end(name)
         return self._studios[name]
 
-    def person(self, identity_id: str) -> "Identity":
-        """Read an identity card.
+    @overload
+    def person(self, identity_id: str) -> "Identity": ...
+
+    @overload
+    def person(self, identity_id: str | None) -> "Identity | None": ...
+
+    def person(self, identity_id: str | None) -> "Identity | None":
+        """Read an identity card; nobody's is nobody.
 
         Raises:
             NotFoundError: it was deleted meanwhile.
@@ -73,10 +79,12 @@ class Bench:
         """
         from limner.identity.identity import Identity
 
+        if identity_id is None:
+            return None
         with self._database.reading() as connection:
             card = connection.scalar(sa.select(identities.c.card).where(identities.c.id == identity_id))
         if card is None:
-            raise NotFoundError("the person of this job was deleted")
+            raise NotFoundError("a person of this job was deleted")
         try:
             return Identity.load(self.blobs.path(IDENTITIES, card))
         except CheckpointError as error:

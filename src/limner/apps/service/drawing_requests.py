@@ -48,6 +48,16 @@ class DrawingRequest(Request):
         return model
 
 
+def require_somebody(scale: float, person: str | None, *, what: str = "") -> None:
+    """Check that somebody is named where somebody is to be drawn; ``what`` says of what that is asked.
+
+    Raises:
+        UnacceptableError: nobody is.
+    """
+    if person is None and scale > 0:
+        raise UnacceptableError(f"{what}no identity was given; name one, or draw anybody with adapter_scale 0")
+
+
 def require_limits(wanted: Dials, pixels: int, settings: ServiceSettings) -> None:
     """Check what the request and its style come to.
 
