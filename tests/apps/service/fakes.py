@@ -20,7 +20,7 @@ from limner.apps.service.job import NewJob
 from limner.apps.service.settings import ServiceSettings, Times
 from limner.apps.service.worker import Worker
 from limner.apps.settings import InpaintSettings
-from limner.core.errors import NoFaceError, RefusedError
+from limner.core.errors import ConfigError, NoFaceError, RefusedError
 from limner.core.images import read_image
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
@@ -48,6 +48,14 @@ def painted(prompt: str, seed: int) -> np.ndarray:
     return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
+class FakeAssembly:
+    """Parts of a model that has none to enlarge its pictures with."""
+
+    @property
+    def enlarger(self) -> None:
+        raise ConfigError("the model in /a/secret/folder brings no network that enlarges its pictures")
+
+
 class FakeStudio:
     """Draws noise, remembers what was drawn together, and does what prompts tell it to go wrong with."""
 
@@ -57,6 +65,9 @@ class FakeStudio:
         self.asked: dict[str, Any] = {}
         self.people: list[list[int | None]] = []
         """Of each call, who was to be drawn: how bright their photo was."""
+        self.assembly = FakeAssembly()
+        self.enlarged: list[bool] = []
+        """Of each call, whether the pictures were to be enlarged."""
         self.steps = 0
         self.go_on = threading.Event()
         self.go_on.set()
@@ -70,6 +81,7 @@ class FakeStudio:
     def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait] | RefusedError]:
         self.batches.append([order.settings.prompt for order in orders])
         self.people.append([_known_by(order.identity) for order in orders])
+        self.enlarged.append(orders[0].settings.enlarge)
         steps = orders[0].settings.num_steps
         for step in range(steps):
             time.sleep(self.seconds_per_step)

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from limner.apps.service.blobs import IDENTITIES, Blobs
 from limner.apps.service.database import Database
-from limner.apps.service.errors import BrokenError, NotFoundError
+from limner.apps.service.errors import BrokenError, NotFoundError, UnacceptableError
 from limner.apps.service.settings import ModelSettings, ServiceSettings
 from limner.apps.service.tables import identities
-from limner.core.errors import CheckpointError, LimnerError
+from limner.core.errors import CheckpointError, ConfigError, LimnerError
 
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
@@ -63,6 +63,23 @@ class Bench:
             self._studios[name] = self._open(name)
         self._studios.move_to_end(name)
         return self._studios[name]
+
+    def require_enlarger(self, name: str) -> None:
+        """Check that a model brings a network that enlarges its pictures.
+
+        Raises:
+            UnacceptableError: it brings none.
+            BrokenError: it cannot be opened.
+        """
+        try:
+            _ = self.studio(name).assembly.enlarger
+        except ConfigError as error:
+            raise UnacceptableError(
+                f"the model {name} brings no network that enlarges its pictures; leave enlarge out, or name another"
+            ) from error
+        except CheckpointError as error:
+            _log.error("the model %s cannot enlarge: %s", name, error)
+            raise BrokenError(f"the model {name} cannot enlarge; the log of the service says why") from error
 
     @overload
     def person(self, identity_id: str) -> "Identity": ...

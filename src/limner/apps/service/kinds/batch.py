@@ -13,6 +13,7 @@ from limner.apps.service.drawing_requests import (
     MODEL_SIDE,
     PASS,
     DrawingRequest,
+    Enlarge,
     Seed,
     StyleName,
     carried,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NAME = "batch"
 LONGEST_PROBLEM = 2000
+SHARED = (*PASS, "enlarge")
 OWN = ("prompt", "seed", "style", "negative_prompt")
 """Settings that each row has for itself."""
 
@@ -57,6 +59,7 @@ class BatchRequest(DrawingRequest):
     identity: Annotated[
         Id | None, Field(description="Who, in rows that name nobody; one of them is needed unless adapter_scale is 0.")
     ] = None
+    enlarge: Enlarge = False
     rows: Annotated[list[RowRequest], Field(min_length=1, max_length=1000)]
 
 
@@ -76,7 +79,7 @@ class BatchKind:
         wanted = _rows(request.model_dump())
         for row in wanted:
             require_limits(row, MODEL_SIDE**2, settings)
-        told = json.dumps([model, *(getattr(request, name) for name in PASS)])
+        told = json.dumps([model, *(getattr(request, name) for name in SHARED)])
         return Plan(
             model=model,
             group=f"{NAME}/{hashlib.sha256(told.encode()).hexdigest()[:32]}",
@@ -88,6 +91,8 @@ class BatchKind:
     def work(self, jobs: Sequence[Job], bench: Bench, step: Step) -> list[Outcome]:
         from limner.apps.portraits import draw_each
 
+        if jobs[0].request.get("enlarge"):  # as all jobs of a group
+            bench.require_enlarger(jobs[0].model)
         asked = [_orders(job, bench) for job in jobs]
         wanted = [order for own in asked for order in own if not isinstance(order, LimnerError)]
         drawn = iter(draw_each(bench.studio(jobs[0].model), wanted, progress=step) if wanted else ())
@@ -101,7 +106,7 @@ KIND = BatchKind()
 
 
 def _rows(request: dict[str, Any]) -> list[PortraitSettings]:
-    shared = carried(request, (*PASS, "negative_prompt", "style"))
+    shared = carried(request, (*SHARED, "negative_prompt", "style"))
     own = ({name: row[name] for name in OWN if row[name] is not None} for row in request["rows"])
     return [PortraitSettings.of(**shared | row) for row in own]
 

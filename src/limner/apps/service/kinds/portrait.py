@@ -12,6 +12,7 @@ from limner.apps.service.drawing_requests import (
     MODEL_SIDE,
     PASS,
     DrawingRequest,
+    Enlarge,
     Seed,
     carried,
     require_limits,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from limner.apps.portraits import Order
 
 NAME = "portrait"
-SIZED = (*PASS, "height", "width")
+SIZED = (*PASS, "height", "width", "enlarge")
 CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", *SIZED)
 
 
@@ -43,6 +44,7 @@ class PortraitRequest(DrawingRequest):
     seed: Seed = 0
     height: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
     width: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
+    enlarge: Enlarge = False
 
 
 class PortraitKind:
@@ -68,6 +70,8 @@ class PortraitKind:
 
     def work(self, jobs: Sequence[Job], bench: Bench, step: Step) -> list[Outcome]:
         studio = bench.studio(jobs[0].model)
+        if jobs[0].request.get("enlarge"):  # as all jobs of a group
+            bench.require_enlarger(jobs[0].model)
         orders = [_order(job, bench) for job in jobs]
         wanted = [order for order in orders if not isinstance(order, LimnerError)]
         drawn = iter(studio.draw_together(wanted, progress=step) if wanted else ())

@@ -31,9 +31,9 @@ class PlacedRequest(Request):
     """One of several people."""
 
     identity: Annotated[Id, Field(description="Who.")]
-    face: Annotated[FaceNumber | None, Field(description="Whose place, 0 the leftmost; for all people or for none.")] = (
-        None
-    )
+    face: Annotated[
+        FaceNumber | None, Field(description="Whose place, 0 the leftmost; for all people or for none.")
+    ] = None
 
 
 class TemplateRequest(DrawingRequest):
