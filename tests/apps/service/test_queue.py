@@ -416,6 +416,21 @@ def test_a_person_that_is_ready_lets_the_jobs_go(
         assert connection.scalar(sa.select(sa.func.count()).select_from(uploads)) == 0
 
 
+def test_a_job_waits_until_the_last_of_its_people_is_ready(
+    store: JobStore, database: Database, settings: ServiceSettings, leases: Callable[[], Leases]
+) -> None:
+    people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
+    both = [people.create("local", wish(add_upload(database))).id for _ in range(2)]
+    job, _ = store.submit(some_job(people=(*both, both[0])))
+    worker = leases()
+    claimed = []
+    for person in both:
+        with database.writing() as connection:
+            connection.execute(sa.update(identities).where(identities.c.id == person).values(state="ready"))
+        claimed.append([one.id for one in worker.claim(("portrait",))])
+    assert claimed == [[], [job.id]]
+
+
 def test_a_database_of_another_version_is_refused(database: Database) -> None:
     with database.writing() as connection:
         connection.execute(sa.update(counters).where(counters.c.name == "schema").values(value=99))
