@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,10 @@ def _is_own(url: str, address: str) -> bool:
     return url.startswith((address, "data:", "blob:"))
 
 
-def take_picture(page: Any, name: str) -> None:
-    """For the docs, where LIMNER_PICTURES names their folder."""
+def take_picture(page: Any, name: str, at: str = "body") -> None:
+    """For the docs, where LIMNER_PICTURES names their folder; ``at`` is what stands at the upper edge."""
     if PICTURES:
+        page.locator(at).first.evaluate("one => one.scrollIntoView()")
         page.wait_for_timeout(800)
         seen = Image.open(BytesIO(page.screenshot()))
         seen.save(Path(PICTURES) / f"page-{name}.webp", quality=85, method=6)
@@ -171,6 +172,11 @@ def set_steps(page: Any, accordion: str, steps: int) -> None:
     number.press("Tab")
 
 
+def wait_for_files(page: Any, field: str, count: int) -> None:
+    """Until so many files have arrived; their names are shown before that, a link to each only then."""
+    page.locator(f"{field} a").nth(count - 1).wait_for()
+
+
 def alert(page: Any) -> Any:
     """What went wrong, as a screen reader would say it."""
     return page.get_by_role("alert")
@@ -198,12 +204,26 @@ def focused(page: Any) -> str:
 def tab_to(page: Any, selector: str) -> None:
     """Press the Tab key until an element has the focus; each on the way has a name, and this one a visible ring."""
     seen = []
-    for _ in range(60):
+    while not page.evaluate("selector => document.activeElement.matches(selector)", selector):
         page.keyboard.press("Tab")
         seen.append(focused(page))
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            break
-    else:
-        pytest.fail(f"the Tab key does not lead to {selector}, only to {seen}")
+        if len(seen) > 60:
+            pytest.fail(f"the Tab key does not lead to {selector}, only to {seen}")
     assert all(seen), seen
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+
+
+def give_files_by_key(page: Any, selector: str, files: Sequence[Path]) -> None:
+    """Let a key open the system's dialog on a button, as often as it takes: gradio misses a key while it draws anew."""
+    from playwright.sync_api import TimeoutError as NotInTimeError
+
+    for _ in range(8):
+        tab_to(page, selector)
+        try:
+            with page.expect_file_chooser(timeout=5000) as chooser:
+                page.keyboard.press("Space")
+        except NotInTimeError:
+            continue
+        chooser.value.set_files(files)
+        return
+    pytest.fail(f"no key opens the dialog of {selector}")
