@@ -1,5 +1,6 @@
 """Portraits at twice the size: by the model's own network, only where it brings one, and with its terms told."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 import torch
 
 from limner.apps.studio import Studio
+from limner.core.assets import asset_path
 from limner.core.errors import ConfigError
+from limner.core.images import read_image
 from limner.diffusion.upscaling import FaceUpscaler, UpscalerConfig, save_upscaler
+from tests.apps.conftest import Exits
 from tests.apps.tiny_models import save_tiny_miniature
 
 
@@ -60,3 +64,34 @@ def test_a_model_without_one_says_so_before_it_draws(model: Path, monkeypatch: p
     monkeypatch.setattr("limner.apps.portraits.draw_rows", drawn)
     with pytest.raises(ConfigError, match=r"brings no network that enlarges.*--enlarge"):
         draw(model, enlarge=True)
+
+
+def ask(command: Exits, name: str, folder: Path) -> tuple[int, str, str]:
+    """`limner batch` or `limner group` with --enlarge, of the packaged example person, into ./out."""
+    face = str(asset_path("example/person.jpg"))
+    Path("rows.csv").write_text(f"person,prompt\n{face},a man\n")
+    asked = {"batch": ("rows.csv",), "group": ("a man", "--face", face)}
+    dials = ("--steps", "2", "--enlarge", "--model", folder, "--device", "cpu", "-o", "out")
+    return command(name, *asked[name], *dials)
+
+
+@pytest.mark.parametrize(("name", "picture"), [("batch", "0001.png"), ("group", "group-0.png")])
+def test_batches_and_groups_are_enlarged_too(
+    command: Exits, enlarging: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, picture: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ask(command, name, enlarging)[0] == 0
+    assert read_image(Path("out") / picture).shape == (128, 128, 3)
+    record = json.loads((Path("out") / f"{name}.json").read_text())
+    assert "miniature-upscaler" in json.dumps(record["licences"])
+
+
+@pytest.mark.parametrize("name", ["batch", "group"])
+def test_batches_and_groups_of_a_model_without_one_end_before_anything_is_drawn(
+    command: Exits, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = ask(command, name, model)
+    assert code == 2
+    assert "brings no network that enlarges" in " ".join(errors.split())
+    assert list(Path().rglob("*.png")) == []

@@ -69,11 +69,16 @@ class _Task:
 
 @dataclass(eq=False)
 class _Batch:
-    """A batch under way."""
+    """A batch under way.
+
+    Attributes:
+        licences: of the model, and of what enlarges its pictures if they are enlarged.
+    """
 
     studio: "Studio"
     job: BatchJob
     folder: Path
+    licences: tuple[str, ...]
     people: dict[tuple[Path, ...], _Person] = field(default_factory=dict)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
 
@@ -87,15 +92,16 @@ def run_batch(job: BatchJob, folder: Path, stages: Stages | None = None) -> list
         LimnerError: the model cannot be opened.
     """
     lines = read_rows(job.path)
-    PortraitSettings.of(prompt="a person", **job.dials)  # an option out of range fails the batch, not each row
+    shared = PortraitSettings.of(prompt="a person", **job.dials)  # an option out of range fails the batch, not each row
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
     with stages or Clock() as clock:
         with clock.stage("opening the model"):
-            batch = _Batch(job.open(), job, folder)
-        job.require_terms(batch.studio.licences)
+            studio = job.open()
+        batch = _Batch(studio, job, folder, studio.assembly.licences_of(shared))
+        job.require_terms(batch.licences)
         with clock.stage("looking at the faces"):
             tasks = list(_tasks(batch, lines))
         with clock.stage("drawing"):
@@ -146,12 +152,16 @@ def _person(batch: _Batch, files: tuple[Path, ...]) -> _Person:
                 raise InputError("the row names no person; give a photo or an identity card")
             person.faces = Faces.given(files, None)
             person.identity = identity_of(batch.studio, person.faces)
-            batch.job.require_terms(licences_of(batch.studio, [person.identity], [person.faces]))
+            batch.job.require_terms(_licences(batch, [person.identity], [person.faces]))
         except LimnerError as error:
             person.error = _said(error)
     if batch.people[files].error:
         raise InputError(batch.people[files].error)
     return batch.people[files]
+
+
+def _licences(batch: _Batch, people: "Sequence[Identity]", faces: Sequence[Faces]) -> tuple[str, ...]:
+    return licences_of(batch.studio, people, faces, own=batch.licences)
 
 
 def _settings(batch: _Batch, row: BatchRow) -> PortraitSettings:
@@ -176,24 +186,15 @@ def _chunks(tasks: Sequence[_Task]) -> Iterator[tuple[int, list[_Task]]]:
 
 
 def _draw(batch: _Batch, tasks: Sequence[_Task]) -> None:
-    """Draw rows side by side; where that fails each alone, so that only the faulty ones are lost."""
-    from limner.apps.portraits import Order
+    """Draw rows side by side, and keep what comes of them."""
+    from limner.apps.portraits import Order, draw_each
 
     orders = [Order(task.person.identity, task.settings) for task in tasks]
-    try:
-        drawn = batch.studio.draw_together(orders)
-    except LimnerError as error:
-        if len(tasks) > 1:
-            for task in tasks:
-                _draw(batch, [task])
-            return
-        _fail(batch, tasks[0], error)
-        return
-    for task, portraits in zip(tasks, drawn, strict=True):
-        if isinstance(portraits, LimnerError):
-            _fail(batch, task, portraits)
+    for task, drawn in zip(tasks, draw_each(batch.studio, orders), strict=True):
+        if isinstance(drawn, LimnerError):
+            _fail(batch, task, drawn)
         else:
-            _keep(batch, task, portraits[0])
+            _keep(batch, task, drawn[0])
 
 
 def _fail(batch: _Batch, task: _Task, error: LimnerError) -> None:
@@ -244,7 +245,7 @@ def _write_report(batch: _Batch, outcomes: Sequence[Outcome]) -> None:
         "file": batch.job.path.name,
         "options": {name: str(value) for name, value in batch.job.dials.items()},
         "rows": [_told(one) for one in outcomes],
-        **circumstances(batch.studio, licences_of(batch.studio, people, faces)),
+        **circumstances(batch.studio, _licences(batch, people, faces)),
     }
     write_record(batch.folder, record, name=REPORT)
 

@@ -51,7 +51,7 @@ def run_job(job: GroupJob, folder: Path) -> Results:
             studio = job.open()
         with clock.stage("looking at the faces"):
             people = [identity_of(studio, faces) for faces in job.people]
-        licences = licences_of(studio, people, job.people)
+        licences = licences_of(studio, people, job.people, own=studio.assembly.licences_of(job.settings))
         job.require_terms(licences)
         with clock.stage("drawing"):
             settings = studio.completed(job.settings)

@@ -13,6 +13,7 @@ _GUIDANCE = "How closely the words are followed, 1 is unguided; the model's own 
 _FACE_GUIDANCE = "What the unguided half sees: dropped (no face, the default) or shared (the person)."
 _BLOCK_SCALE = "Factor on the scale of some blocks, such as up_blocks.1=0.5; repeat for others."
 _WINDOW = "Start and end of the part of the run in which the person is shown, from 0 (noise) to 1 (picture)."
+_ENLARGE = "Double the side with the model's own network for that; the miniature then gives 256 px."
 _SPARSE = "After the first steps show the person only where the face is: faster, not quite the same picture."
 _LIKENESS = "How much like the person, 0 to 1 of what was measured with this model; instead of scale and window."
 _VARIETY = "How different the pictures are from each other, 0 to 1 likewise, at that likeness."
@@ -36,6 +37,7 @@ FaceGuidance = Annotated[str | None, typer.Option(help=_FACE_GUIDANCE)]
 BlockScale = Annotated[list[str] | None, typer.Option(help=_BLOCK_SCALE)]
 Window = Annotated[tuple[float, float] | None, typer.Option(help=_WINDOW)]
 Sparse = Annotated[bool | None, typer.Option("--sparse", help=_SPARSE)]
+Enlarge = Annotated[bool | None, typer.Option("--enlarge", help=_ENLARGE)]
 Strength = Annotated[float | None, typer.Option(help="How much of the first picture goes, up to 1; 0.6 if not given.")]
 
 

@@ -12,7 +12,7 @@ from limner.apps.drawing import Progress, Row, Structure, draw_rows
 from limner.apps.pictures import fitted
 from limner.apps.portrait_making import portrait_making
 from limner.apps.settings import PortraitSettings
-from limner.core.errors import ConfigError, RefusedError
+from limner.core.errors import ConfigError, LimnerError, RefusedError
 from limner.identity.enrolment import Photo, read_photo
 from limner.identity.identity import Identity
 from limner.trust.making import Making
@@ -114,6 +114,22 @@ def draw_orders(
         own if isinstance(own, RefusedError) else _finished(studio, order, own, [next(images) for _ in own], also)
         for order, own in zip(orders, rows, strict=True)
     ]
+
+
+def draw_each(
+    studio: "Studio", orders: Sequence[Order], *, progress: Progress | None = None
+) -> list[list[Portrait] | LimnerError]:
+    """Draw orders in the same passes; where that fails each alone, so that only the faulty ones are lost.
+
+    Returns:
+        For each order its pictures, or why there are none.
+    """
+    try:
+        return [*studio.draw_together(orders, progress=progress)]
+    except LimnerError as error:
+        if len(orders) == 1:
+            return [error]
+        return [drawn for order in orders for drawn in draw_each(studio, [order], progress=progress)]
 
 
 def _require_same_pass(first: PortraitSettings, other: PortraitSettings) -> None:

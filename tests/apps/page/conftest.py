@@ -9,11 +9,14 @@ import pytest
 from limner.apps.model_choice import ModelChoice
 from limner.core.assets import asset_path
 from limner.core.images import write_png
+from tests.apps.page.browsing import address, browser, desk, phone, playwright
 
 pytest.importorskip("gradio", reason="the page needs the extra [ui]: make ui")
 
 from limner.apps.page.settings import PageSettings
 from limner.apps.page.workbench import Workbench
+
+__all__ = ["address", "browser", "desk", "phone", "playwright"]
 
 PROMPT = "a photo of a person, smiling"
 DIALS = (7, 0.8, 2.0, 2, "")

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from starlette.testclient import TestClient
 
 from limner.apps.service.api.application import create_app
 from limner.apps.service.api.desk import Desk, open_desk
+from limner.apps.service.blobs import Blobs, new_id
 from limner.apps.service.database import Database
+from limner.apps.service.jobs import JobStore
+from limner.apps.service.leases import Leases
 from limner.apps.service.settings import ServiceSettings
 from tests.apps.service.fakes import FakeStudio, settings_in
 
@@ -71,6 +74,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def settings(tmp_path: Path) -> ServiceSettings:
     return settings_in(tmp_path / "service")
+
+
+@pytest.fixture
+def store(database: Database, settings: ServiceSettings) -> JobStore:
+    return JobStore(database, Blobs(settings.data), settings.limits)
+
+
+@pytest.fixture
+def leases(database: Database, settings: ServiceSettings) -> Callable[[], Leases]:
+    """Makes workers."""
+    return lambda: Leases(database, settings, new_id())
 
 
 @pytest.fixture

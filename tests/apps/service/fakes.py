@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from limner.apps.service.job import NewJob
 from limner.apps.service.settings import ServiceSettings, Times
 from limner.apps.service.worker import Worker
 from limner.apps.settings import InpaintSettings
-from limner.core.errors import NoFaceError, RefusedError
+from limner.core.errors import ConfigError, NoFaceError, RefusedError
 from limner.core.images import read_image
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
@@ -47,6 +48,14 @@ def painted(prompt: str, seed: int) -> np.ndarray:
     return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
 
 
+class FakeAssembly:
+    """Parts of a model that has none to enlarge its pictures with."""
+
+    @property
+    def enlarger(self) -> None:
+        raise ConfigError("the model in /a/secret/folder brings no network that enlarges its pictures")
+
+
 class FakeStudio:
     """Draws noise, remembers what was drawn together, and does what prompts tell it to go wrong with."""
 
@@ -54,6 +63,11 @@ class FakeStudio:
         self.seconds_per_step = seconds_per_step
         self.batches: list[list[str]] = []
         self.asked: dict[str, Any] = {}
+        self.people: list[list[int | None]] = []
+        """Of each call, who was to be drawn: how bright their photo was."""
+        self.assembly = FakeAssembly()
+        self.enlarged: list[bool] = []
+        """Of each call, whether the pictures were to be enlarged."""
         self.steps = 0
         self.go_on = threading.Event()
         self.go_on.set()
@@ -62,10 +76,12 @@ class FakeStudio:
         means = [read_image(photo).mean() for photo in photos]
         if min(means) < 1:
             raise NoFaceError("photo 1: no face was found; give a photo of a face")
-        return some_person()
+        return replace(some_person(), apparent_age=float(means[0]))
 
     def draw_together(self, orders: list[Order], *, progress: Any) -> list[list[Portrait] | RefusedError]:
         self.batches.append([order.settings.prompt for order in orders])
+        self.people.append([_known_by(order.identity) for order in orders])
+        self.enlarged.append(orders[0].settings.enlarge)
         steps = orders[0].settings.num_steps
         for step in range(steps):
             time.sleep(self.seconds_per_step)
@@ -89,6 +105,7 @@ class FakeStudio:
     def inpaint(self, people: list[Identity], template: bytes, *, progress: Any, **asked: Any) -> list[Scene]:
         """The template with its upper left corner painted anew."""
         self.asked = asked
+        self.people.append([_known_by(person) for person in people])
         picture = read_image(template)
         if picture.mean() < 1:
             raise NoFaceError("the template shows nobody whose place could be taken")
@@ -100,8 +117,13 @@ class FakeStudio:
             image[:SIDE, :SIDE] = painted(asked["prompt"], seed)
             region = np.any(image != picture, axis=2)
             source = Source(template, "image/png")
-            scenes.append(Scene(image, seed, (0.5,), region, settings, MAKING, source))
+            similarities = tuple(0.5 - 0.1 * number for number in range(len(people)))
+            scenes.append(Scene(image, seed, similarities, region, settings, MAKING, source))
         return scenes
+
+
+def _known_by(person: Identity | None) -> int | None:
+    return None if person is None or person.apparent_age is None else round(person.apparent_age)
 
 
 def some_job(owner: str = "local", prompt: str = "a person", **changes: Any) -> NewJob:

@@ -33,13 +33,14 @@ from tests.apps.service.loopback import json_request, listening, request, send
 from tests.apps.service.test_api import photo
 
 SERVICE = Path(__file__).resolve().parents[3] / "src" / "limner" / "apps" / "service"
-SECRET = "the-secret-of-this-machine"
+SECRET, BAIT = "the-secret-of-this-machine", "secret.txt"
+"""What no answer may hold, and the file beside the service's folder that holds it."""
 
 
 @pytest.fixture
 def port(desk: Desk, studio: FakeStudio) -> Iterator[int]:
     """A whole service: server, worker, and a secret beside its folder."""
-    (desk.blobs.folder.parent / "secret.txt").write_text(SECRET)
+    (desk.blobs.folder.parent / BAIT).write_text(SECRET)
     with working(desk.database, desk.settings, studio), listening(desk) as port:
         yield port
 
@@ -134,7 +135,7 @@ def test_no_path_leads_out_of_the_folder(port: int, desk: Desk, escape: str) -> 
             assert 400 <= status < 500, (method, target, status)
             assert SECRET.encode() not in body
             assert b"root:" not in body
-    assert (desk.blobs.folder.parent / "secret.txt").read_text() == SECRET
+    assert (desk.blobs.folder.parent / BAIT).read_text() == SECRET
     for field in ("model", "identity"):
         status, told = submit(port, kind="portrait", prompt="a", adapter_scale=0, **{field: escape})
         assert (status, told["code"]) == (422, "invalid")

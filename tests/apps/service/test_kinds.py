@@ -16,7 +16,7 @@ from limner.core.assets import asset_path
 from limner.core.images import encode_png, read_image
 from limner.trust.making import Making
 from limner.trust.marks import save_picture
-from tests.apps.service.fakes import SIDE, FakeStudio, painted, working
+from tests.apps.service.fakes import SIDE, FakeAssembly, FakeStudio, painted, working
 from tests.apps.service.test_api import learn, photo, wait_until_ended
 
 
@@ -143,6 +143,42 @@ def test_a_style_adds_its_words(desk: Desk, client: TestClient, studio: FakeStud
     with working(desk.database, desk.settings, studio):
         assert done(client, request)["request"]["style"] == "pencil"
     assert client.post("/v1/jobs", json={**request, "style": "pencl"}).status_code == 422
+
+
+LARGE = {"kind": "portrait", "prompt": "a person", "adapter_scale": 0, "num_steps": 2, "enlarge": True}
+
+
+@pytest.mark.parametrize("asked", [LARGE, {**BATCH, "enlarge": True}])
+def test_a_model_that_cannot_enlarge_says_so_without_a_path(
+    desk: Desk, client: TestClient, studio: FakeStudio, asked: dict[str, Any]
+) -> None:
+    with working(desk.database, desk.settings, studio):
+        job = done(client, asked)
+    assert (job["state"], job["problem_code"], studio.batches) == ("failed", "refused", [])
+    assert "the model miniature brings no network that enlarges" in job["problem"]
+    assert "/" not in job["problem"]
+
+
+def test_enlarged_pictures_are_drawn_in_passes_of_their_own(
+    desk: Desk, client: TestClient, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeAssembly, "enlarger", None)
+    made = [
+        client.post("/v1/jobs", json={**LARGE, "enlarge": enlarge, "prompt": prompt}).json()["id"]
+        for prompt, enlarge in (("a", True), ("b", False), ("c", True))
+    ]
+    with working(desk.database, desk.settings, studio):
+        assert [wait_until_ended(client, one)["state"] for one in made] == ["done"] * 3
+        done(client, {**BATCH, "enlarge": True})
+    assert studio.batches[:2] == [["a", "c"], ["b"]]
+    assert studio.enlarged == [True, False, True]
+
+
+def test_the_limit_of_pixels_is_that_of_the_enlarged_picture(client: TestClient) -> None:
+    side = {"height": 768, "width": 768}
+    assert client.post("/v1/jobs", json={**LARGE, **side, "enlarge": False}).status_code == 201
+    answer = client.post("/v1/jobs", json={**LARGE, **side})
+    assert (answer.status_code, f"height times width is {4 * 768**2}" in answer.json()["message"]) == (422, True)
 
 
 def test_styles_are_listed(client: TestClient) -> None:

@@ -9,17 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from limner.apps.service.blobs import Blobs, new_id
 from limner.apps.service.database import Database
-from limner.apps.service.errors import BusyError, ConflictError, NotFoundError, UnacceptableError
+from limner.apps.service.errors import BusyError, ConflictError, NotFoundError
 from limner.apps.service.job import Job, State
 from limner.apps.service.jobs import JobStore
 from limner.apps.service.keys import KeyStore, Scope
 from limner.apps.service.leases import Leases
-from limner.apps.service.people import PeopleStore, Wish
 from limner.apps.service.settings import Limits, ServiceSettings
-from limner.apps.service.tables import counters, identities, jobs, uploads
-from limner.core.errors import ConfigError
+from limner.apps.service.tables import counters
 from tests.apps.service.fakes import settings_in, some_job
 
 KINDS = ("identity", "portrait")
@@ -30,17 +27,6 @@ LEASE = 0.3
 def settings(tmp_path: Path) -> ServiceSettings:
     times = {"lease": LEASE, "latency_budget": 0.05, "poll": 0.02, "job": 5.0}
     return settings_in(tmp_path, times=times, limits=Limits(queue_per_key=50, queue=80), batch_pictures=4)
-
-
-@pytest.fixture
-def store(database: Database, settings: ServiceSettings) -> JobStore:
-    return JobStore(database, Blobs(settings.data), settings.limits)
-
-
-@pytest.fixture
-def leases(database: Database, settings: ServiceSettings) -> Callable[[], Leases]:
-    """Makes workers."""
-    return lambda: Leases(database, settings, new_id())
 
 
 def owner_called(database: Database, name: str) -> str:
@@ -357,73 +343,3 @@ def test_a_deleted_job_is_gone_and_its_worker_gets_nothing_in(store: JobStore, l
     assert not worker.finish(taken, nothing)
     with pytest.raises(NotFoundError):
         store.get("local", job.id)
-
-
-def add_upload(database: Database) -> str:
-    row = {"id": new_id(), "owner": "local", "width": 8, "height": 8, "created_at": 0, "expires_at": 9e9}
-    with database.writing() as connection:
-        connection.execute(sa.insert(uploads), row)
-    return row["id"]
-
-
-def wish(*photos: str) -> Wish:
-    return Wish("Ada", photos, None, "miniature", "it is me", "", "")
-
-
-def test_jobs_wait_for_their_person_and_fail_with_it(
-    store: JobStore, database: Database, settings: ServiceSettings, leases: Callable[[], Leases]
-) -> None:
-    people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
-    photo = add_upload(database)
-    person = people.create("local", wish(photo))
-    waiting, _ = store.submit(some_job(identity_id=person.id))
-    with pytest.raises(NotFoundError, match="used already"):
-        people.create("local", wish(photo))
-    worker = leases()
-    [learning] = worker.claim(KINDS)
-    assert learning.kind == "identity"
-    assert worker.claim(KINDS) == []
-    worker.fail(learning, "refused", "photo 1: no face was found")
-    ended, _ = store.get("local", waiting.id)
-    assert (ended.state, ended.problem_code) == (State.FAILED, "identity_failed")
-    assert "no face was found" in str(ended.problem)
-    assert people.get("local", person.id).state == "failed"
-    with pytest.raises(UnacceptableError, match="could not be made"):
-        store.submit(some_job(identity_id=person.id))
-    with pytest.raises(ConflictError, match="create the identity again"):
-        store.retry("local", waiting.id)
-    with pytest.raises(ConflictError, match="uploads of this job were deleted"):
-        store.retry("local", learning.id)
-
-
-def test_a_person_that_is_ready_lets_the_jobs_go(
-    store: JobStore, database: Database, settings: ServiceSettings, leases: Callable[[], Leases]
-) -> None:
-    people = PeopleStore(database, Blobs(settings.data), store, settings.limits)
-    person = people.create("local", wish(add_upload(database)))
-    job, _ = store.submit(some_job(identity_id=person.id))
-    worker = leases()
-    [learning] = worker.claim(KINDS)
-
-    def ready(connection: sa.Connection) -> None:
-        connection.execute(sa.update(identities).values(state="ready", card=new_id()))
-
-    assert worker.finish(learning, ready)
-    assert [one.id for one in worker.claim(KINDS)] == [job.id]
-    people.delete("local", person.id)
-    with database.reading() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(jobs)) == 0
-        assert connection.scalar(sa.select(sa.func.count()).select_from(uploads)) == 0
-
-
-def test_a_database_of_another_version_is_refused(database: Database) -> None:
-    with database.writing() as connection:
-        connection.execute(sa.update(counters).where(counters.c.name == "schema").values(value=99))
-    with pytest.raises(ConfigError, match="version 99"):
-        Database(database.engine.url.render_as_string(hide_password=False))
-
-
-@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "oracle+nothing://x", "sqlite:////proc/no/such"])
-def test_a_wrong_database_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="database"):
-        Database(url)

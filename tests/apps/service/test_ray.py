@@ -132,7 +132,7 @@ def test_a_node_is_killed_under_load(tmp_path: Path, database: Database, cluster
     ids: list[str] = []
     try:
         with httpx2.Client(timeout=20) as client:
-            wait_for(lambda: _healthy(client, victim.url, server), 300)
+            wait_for(lambda: healthy(client, victim.url, server), 300)
 
             def hand_all_in() -> None:
                 with httpx2.Client(timeout=20) as mine:
@@ -161,7 +161,8 @@ def test_a_node_is_killed_under_load(tmp_path: Path, database: Database, cluster
             log.close()
 
 
-def _healthy(client: httpx2.Client, url: str, server: subprocess.Popen) -> bool:
+def healthy(client: httpx2.Client, url: str, server: subprocess.Popen) -> bool:
+    """Whether a service that was started answers; waits a moment where it does not."""
     assert server.poll() is None
     try:
         return client.get(f"{url}/health").status_code == 200

@@ -20,8 +20,6 @@ POSE = "A photo whose pose is followed, by the model's own network for that; not
 CONTROL_KIND = "What it is shown of the photo: landmarks, parsing, or picture (the photo as it is)."
 BEST_OF = "Pictures drawn for each one kept; those most like the person are kept, by a recogniser."
 
-ENLARGE = "Double the side with the model's own network for that; the miniature then gives 256 px."
-
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -51,7 +49,7 @@ def portrait(
     control_kind: Annotated[str, typer.Option(help=CONTROL_KIND)] = "landmarks",
     control_scale: Annotated[float, typer.Option(help="How strongly it is followed.")] = 1.0,
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
-    enlarge: Annotated[bool, typer.Option("--enlarge", help=ENLARGE)] = False,
+    enlarge: options.Enlarge = None,
     style: options.Style = None,
     styles: options.Styles = None,
     lora: options.Lora = None,
@@ -77,6 +75,7 @@ def portrait(
         variety=variety,
         height=height,
         width=width,
+        enlarge=enlarge,
         strength=strength,
         style=style,
         styles=styles,
@@ -90,7 +89,7 @@ def portrait(
     )
     if style is not None and not prompt:
         prompt = DEFAULT_SUBJECT
-    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, enlarge=enlarge, **dials)
+    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
     from limner.apps.portrait_job import Faces, PortraitJob, run_job
     from limner.apps.tables import print_table
 

@@ -49,6 +49,19 @@ def _as_given(payload: ImageData | None) -> str | None:
     return None if payload is None else payload.path
 
 
+def gallery_field(name: str, label: str = "Pictures", *, columns: int = 2) -> gr.Gallery:
+    """Pictures with captions; each can be seen large and downloaded."""
+    return gr.Gallery(
+        label=label,
+        columns=columns,
+        object_fit="contain",
+        elem_classes="limner-gallery",
+        buttons=["download", "fullscreen"],
+        interactive=False,
+        elem_id=f"{name}-gallery",
+    )
+
+
 def results_field(name: str) -> gr.File:
     """Files to be downloaded; not there before there are any."""
     return gr.File(

@@ -4,16 +4,16 @@ import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import sqlalchemy as sa
 
 from limner.apps.service.blobs import IDENTITIES, Blobs
 from limner.apps.service.database import Database
-from limner.apps.service.errors import BrokenError, NotFoundError
+from limner.apps.service.errors import BrokenError, NotFoundError, UnacceptableError
 from limner.apps.service.settings import ModelSettings, ServiceSettings
 from limner.apps.service.tables import identities
-from limner.core.errors import CheckpointError, LimnerError
+from limner.core.errors import CheckpointError, ConfigError, LimnerError
 
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
@@ -64,8 +64,31 @@ class Bench:
         self._studios.move_to_end(name)
         return self._studios[name]
 
-    def person(self, identity_id: str) -> "Identity":
-        """Read an identity card.
+    def require_enlarger(self, name: str) -> None:
+        """Check that a model brings a network that enlarges its pictures.
+
+        Raises:
+            UnacceptableError: it brings none.
+            BrokenError: it cannot be opened.
+        """
+        try:
+            _ = self.studio(name).assembly.enlarger
+        except ConfigError as error:
+            raise UnacceptableError(
+                f"the model {name} brings no network that enlarges its pictures; leave enlarge out, or name another"
+            ) from error
+        except CheckpointError as error:
+            _log.error("the model %s cannot enlarge: %s", name, error)
+            raise BrokenError(f"the model {name} cannot enlarge; the log of the service says why") from error
+
+    @overload
+    def person(self, identity_id: str) -> "Identity": ...
+
+    @overload
+    def person(self, identity_id: str | None) -> "Identity | None": ...
+
+    def person(self, identity_id: str | None) -> "Identity | None":
+        """Read an identity card; nobody's is nobody.
 
         Raises:
             NotFoundError: it was deleted meanwhile.
@@ -73,10 +96,12 @@ class Bench:
         """
         from limner.identity.identity import Identity
 
+        if identity_id is None:
+            return None
         with self._database.reading() as connection:
             card = connection.scalar(sa.select(identities.c.card).where(identities.c.id == identity_id))
         if card is None:
-            raise NotFoundError("the person of this job was deleted")
+            raise NotFoundError("a person of this job was deleted")
         try:
             return Identity.load(self.blobs.path(IDENTITIES, card))
         except CheckpointError as error:

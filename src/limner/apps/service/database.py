@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
-from limner.apps.service.tables import LOCAL, SCHEMA_VERSION, counters, keys, metadata
+from limner.apps.service.tables import LOCAL, SCHEMA_VERSION, counters, job_people, keys, metadata
 from limner.core.errors import ConfigError
 
 WAIT_FOR_LOCK = 30
 """Seconds that a transaction waits for others on SQLite."""
 COUNTERS = ("jobs_done", "jobs_failed", "jobs_cancelled", "pictures", "batches", "batch_rows", "busy_seconds")
 _SCHEMA, _CLOCK = "schema", "clock"
+_ONE_PERSON_A_JOB = 1
+"""The version of the tables in which a job had a column for its person; the column stays, and nobody reads it."""
 _SETUP_LOCK = 0x4C696D6E6572
 """Number of PostgreSQL's advisory lock under which the tables are made: "Limner" in hexadecimal."""
 
@@ -96,6 +98,8 @@ class Database:
                 found = connection.scalar(sa.select(counters.c.value).where(counters.c.name == _SCHEMA))
                 if found is None:
                     _fill(connection, self.now(connection))
+                elif found == _ONE_PERSON_A_JOB:
+                    _let_jobs_have_people(connection)
                 elif found != SCHEMA_VERSION:
                     raise ConfigError(
                         f"the database is of version {found:g} and this Limner reads {SCHEMA_VERSION}; give another "
@@ -129,6 +133,13 @@ def _fill(connection: sa.Connection, now: float) -> None:
     # Its digest is no hash of anything, so nobody can present a key for it.
     local = {"id": LOCAL, "name": LOCAL, "digest": "", "scopes": "", "created_at": now, "revoked_at": now}
     connection.execute(sa.insert(keys), local)
+
+
+def _let_jobs_have_people(connection: sa.Connection) -> None:
+    before = sa.table("jobs", sa.column("id"), sa.column("identity_id"))
+    known = sa.select(before.c.id, before.c.identity_id).where(before.c.identity_id.is_not(None))
+    connection.execute(sa.insert(job_people).from_select(["job_id", "identity_id"], known))
+    connection.execute(sa.update(counters).where(counters.c.name == _SCHEMA).values(value=SCHEMA_VERSION))
 
 
 def _set_up_sqlite(connection, _) -> None:

@@ -7,15 +7,20 @@ from pydantic import Field
 from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.requests import Request, Words
 from limner.apps.service.settings import ModelName, ServiceSettings
-from limner.apps.settings import Dials
+from limner.apps.settings import Dials, PortraitSettings
 from limner.apps.styles import find_style
 
+ENLARGED = 4
+"""How many times as many pixels a picture has whose side was doubled."""
 MODEL_SIDE = 512
 """Side in pixels that is assumed for the cost and the limit where the request leaves it to the model."""
 PASS = ("num_steps", "guidance_scale", "adapter_scale")
 """Settings that hold for all pictures of one forward pass."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Of the first picture; each further one has the next.")]
+Enlarge = Annotated[
+    bool, Field(description="Double the side with the model's own network for that; refused where it brings none.")
+]
 StyleName = Annotated[
     str | None, Field(pattern="^[a-z0-9][a-z0-9-]{0,63}$", description="One of /v1/styles; adds its words.")
 ]
@@ -48,6 +53,16 @@ class DrawingRequest(Request):
         return model
 
 
+def require_somebody(scale: float, person: str | None, *, what: str = "") -> None:
+    """Check that somebody is named where somebody is to be drawn; ``what`` says of what that is asked.
+
+    Raises:
+        UnacceptableError: nobody is.
+    """
+    if person is None and scale > 0:
+        raise UnacceptableError(f"{what}no identity was given; name one, or draw anybody with adapter_scale 0")
+
+
 def require_limits(wanted: Dials, pixels: int, settings: ServiceSettings) -> None:
     """Check what the request and its style come to.
 
@@ -56,6 +71,8 @@ def require_limits(wanted: Dials, pixels: int, settings: ServiceSettings) -> Non
         ConfigError: there is no such style.
     """
     limits = settings.limits
+    if isinstance(wanted, PortraitSettings) and wanted.enlarge:
+        pixels *= ENLARGED
     for what, given, most in (
         ("count", wanted.count, limits.pictures_per_job),
         ("num_steps", wanted.num_steps, limits.steps),

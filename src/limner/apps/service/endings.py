@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from limner.apps.service.blobs import PICTURES, UPLOADS, Blobs
 from limner.apps.service.database import count
 from limner.apps.service.job import OPEN, State
-from limner.apps.service.tables import identities, jobs, pictures, uploads
+from limner.apps.service.tables import identities, job_people, jobs, pictures, uploads
 
 
 def end(connection: sa.Connection, ids: Collection[str], state: State, code: str, problem: str, now: float) -> None:
@@ -24,8 +24,9 @@ def end(connection: sa.Connection, ids: Collection[str], state: State, code: str
     connection.execute(
         sa.update(identities).where(identities.c.id.in_(lost_ids)).values(state="failed", problem=problem)
     )
-    waiting = sa.select(jobs.c.id).where(jobs.c.identity_id.in_(lost_ids), jobs.c.state == State.QUEUED)
-    told = f"the person of this job could not be learnt: {problem}"
+    theirs = sa.select(job_people.c.job_id).where(job_people.c.identity_id.in_(lost_ids))
+    waiting = sa.select(jobs.c.id).where(jobs.c.id.in_(theirs), jobs.c.state == State.QUEUED)
+    told = f"a person of this job could not be learnt: {problem}"
     end(connection, list(connection.scalars(waiting)), State.FAILED, "identity_failed", told, now)
 
 
@@ -37,6 +38,7 @@ def erase(connection: sa.Connection, ids: Collection[str]) -> dict[str, list[str
     used = list(connection.scalars(sa.select(uploads.c.id).where(uploads.c.job_id.in_(ids))))
     connection.execute(sa.delete(pictures).where(pictures.c.job_id.in_(ids)))
     connection.execute(sa.delete(uploads).where(uploads.c.job_id.in_(ids)))
+    connection.execute(sa.delete(job_people).where(job_people.c.job_id.in_(ids)))
     connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids)))
     return {PICTURES: gone, UPLOADS: used}
 

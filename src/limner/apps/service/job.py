@@ -33,6 +33,7 @@ class NewJob:
         group: jobs of one group may share a forward pass.
         rows: pictures it adds to a forward pass.
         cost: work, for fairness between keys.
+        people: identities that must be ready first; one may be named several times.
         uploads: pictures that it uses up.
     """
 
@@ -43,7 +44,7 @@ class NewJob:
     group: str
     rows: int
     cost: float
-    identity_id: str | None = None
+    people: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
     idempotency_key: str | None = None
 
@@ -64,7 +65,6 @@ class Job:
     model: str
     request: Mapping[str, Any]
     rows: int
-    identity_id: str | None
     num_uploads: int
     state: State
     attempt: int

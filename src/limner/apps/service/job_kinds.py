@@ -34,7 +34,7 @@ class Plan:
         group: requests of one kind with the same group may share a forward pass.
         rows: pictures it adds to one.
         cost: work, in whatever unit all kinds share: one denoising step of one picture of 512 x 512.
-        identity: the person that must be ready first.
+        people: identities that must be ready first; one may be named several times.
         uploads: pictures that it uses up.
     """
 
@@ -42,7 +42,7 @@ class Plan:
     group: str
     rows: int
     cost: float
-    identity: str | None = None
+    people: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()
 
 

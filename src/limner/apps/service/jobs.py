@@ -14,7 +14,7 @@ from limner.apps.service.endings import end, erase, remove_files
 from limner.apps.service.errors import ConflictError, NotFoundError, UnacceptableError
 from limner.apps.service.job import CANCELLED, ENDED, OPEN, Job, NewJob, Picture, State
 from limner.apps.service.settings import Limits
-from limner.apps.service.tables import identities, jobs, pictures, uploads
+from limner.apps.service.tables import identities, job_people, jobs, pictures, uploads
 
 
 class JobStore:
@@ -32,8 +32,8 @@ class JobStore:
         Raises:
             ConflictError: the idempotency key was used for another request.
             BusyError: the queue is full, for this key or for everybody.
-            NotFoundError: the person does not exist.
-            UnacceptableError: the person could not be learnt.
+            NotFoundError: a person does not exist.
+            UnacceptableError: a person could not be learnt.
         """
         try:
             with self._database.writing() as connection:
@@ -50,11 +50,11 @@ class JobStore:
             if row is not None:
                 return _same(row, new), False
         queueing.require_room(connection, new.owner, self._limits)
-        _require_identity(connection, new)
+        _require_people(connection, new)
         queueing.take_turn(connection, new.owner)
         now = self._database.now(connection)
         job_id = new_id()
-        values = {key: getattr(new, key) for key in ("owner", "kind", "model", "group", "rows", "cost", "identity_id")}
+        values = {key: getattr(new, key) for key in ("owner", "kind", "model", "group", "rows", "cost")}
         connection.execute(
             sa.insert(jobs).values(
                 **values,
@@ -67,6 +67,8 @@ class JobStore:
                 fingerprint=new.fingerprint,
             )
         )
+        for person in dict.fromkeys(new.people):
+            connection.execute(sa.insert(job_people).values(job_id=job_id, identity_id=person))
         _use_up(connection, job_id, new)
         return _job(connection, new.owner, job_id), True
 
@@ -129,10 +131,10 @@ class JobStore:
             if job.num_uploads:
                 told = "the uploads of this job were deleted when it ended; hand it in again with new ones"
                 raise ConflictError(told)
-            if job.identity_id is not None:
-                state = connection.scalar(sa.select(identities.c.state).where(identities.c.id == job.identity_id))
-                if state == "failed":
-                    raise ConflictError("the person of this job could not be learnt; create the identity again")
+            theirs = sa.select(job_people.c.identity_id).where(job_people.c.job_id == job_id)
+            failed = sa.select(identities.c.id).where(identities.c.id.in_(theirs), identities.c.state == "failed")
+            if connection.scalar(failed.limit(1)) is not None:
+                raise ConflictError("a person of this job could not be learnt; create the identity again")
             queueing.require_room(connection, owner, self._limits)
             queueing.take_turn(connection, owner)
             fresh = {"problem": None, "problem_code": None, "finished_at": None, "expires_at": None, "started_at": None}
@@ -179,15 +181,15 @@ def _same(row: sa.Row, new: NewJob) -> Job:
     return Job.of(row)
 
 
-def _require_identity(connection: sa.Connection, new: NewJob) -> None:
-    if new.identity_id is None:
-        return
-    mine = (identities.c.id == new.identity_id) & (identities.c.owner == new.owner)
-    row = connection.execute(sa.select(identities.c.state, identities.c.problem).where(mine)).first()
-    if row is None:
-        raise NotFoundError("there is no such identity, or it is not yours")
-    if row.state == "failed":
-        raise UnacceptableError(f"the identity could not be made ({row.problem}); create it again from other photos")
+def _require_people(connection: sa.Connection, new: NewJob) -> None:
+    for person in dict.fromkeys(new.people):
+        mine = (identities.c.id == person) & (identities.c.owner == new.owner)
+        row = connection.execute(sa.select(identities.c.state, identities.c.problem).where(mine)).first()
+        if row is None:
+            raise NotFoundError(f"there is no such identity as {person}, or it is not yours")
+        if row.state == "failed":
+            told = f"the identity {person} could not be made ({row.problem}); create it again from other photos"
+            raise UnacceptableError(told)
 
 
 def _use_up(connection: sa.Connection, job_id: str, new: NewJob) -> None:

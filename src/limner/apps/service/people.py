@@ -13,7 +13,7 @@ from limner.apps.service.errors import BusyError, NotFoundError
 from limner.apps.service.job import NewJob
 from limner.apps.service.jobs import JobStore
 from limner.apps.service.settings import Limits
-from limner.apps.service.tables import identities, jobs
+from limner.apps.service.tables import identities, job_people, jobs
 
 KIND = "identity"
 """Name of the kind of jobs that make identity cards."""
@@ -121,7 +121,7 @@ class PeopleStore:
             return [Person.of(row) for row in connection.execute(newest_first.limit(limit))]
 
     def delete(self, owner: str, identity_id: str) -> None:
-        """Remove the card, the photos if they are still there, and every job and picture of this person.
+        """Remove the card, the photos if they are still there, and every job and picture in which this person is.
 
         A job of theirs that is being drawn loses its row here, so its result is thrown away.
 
@@ -131,7 +131,8 @@ class PeopleStore:
         with self._database.writing() as connection:
             person = _person(connection, owner, identity_id)
             cards = [] if person.card is None else [person.card]
-            theirs = sa.select(jobs.c.id).where(sa.or_(jobs.c.identity_id == identity_id, jobs.c.id == person.job_id))
+            drawn = sa.select(job_people.c.job_id).where(job_people.c.identity_id == identity_id)
+            theirs = sa.select(jobs.c.id).where(sa.or_(jobs.c.id.in_(drawn), jobs.c.id == person.job_id))
             files = erase(connection, list(connection.scalars(theirs)))
             connection.execute(sa.delete(identities).where(identities.c.id == identity_id))
         remove_files(self._blobs, {**files, IDENTITIES: cards})

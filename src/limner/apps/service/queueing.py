@@ -11,13 +11,19 @@ import sqlalchemy as sa
 from limner.apps.service.database import advance_fair_clock, fair_clock
 from limner.apps.service.errors import BusyError
 from limner.apps.service.settings import Limits
-from limner.apps.service.tables import identities, jobs, keys
+from limner.apps.service.tables import identities, job_people, jobs, keys
 
 RETRY_AFTER = 5
 """Seconds that a client should wait when the queue is full."""
 _OPEN = ("queued", "running")
-_READY = sa.or_(jobs.c.identity_id.is_(None), identities.c.state == "ready")
-_WAITING = jobs.join(keys, keys.c.id == jobs.c.owner).outerjoin(identities, identities.c.id == jobs.c.identity_id)
+_UNREADY = (
+    sa.select(job_people.c.job_id)
+    .join(identities, identities.c.id == job_people.c.identity_id)
+    .where(job_people.c.job_id == jobs.c.id, identities.c.state != "ready")
+)
+_READY = ~_UNREADY.correlate(jobs).exists()
+"""Everybody whom the job draws is learnt."""
+_WAITING = jobs.join(keys, keys.c.id == jobs.c.owner)
 
 
 def require_room(connection: sa.Connection, owner: str, limits: Limits) -> None:

@@ -133,12 +133,13 @@ def serve_on_ray(
     report_nothing()
     ray, serve = _ray()
     ray.init(namespace=API, include_dashboard=False, configure_logging=False, ignore_reinit_error=True)
+    told = _told_to_stop()  # Ray has just set handlers of its own, which would end a start in the middle of it
     try:
         serve.start(http_options={"host": host, "port": port})
         serve.run(_workers(settings, most_workers, opener), name=WORKERS, route_prefix=None)
         serve.run(_api(settings, desk.needs_key), name=API, route_prefix="/")
         _log.info("serving at %s:%d on Ray, with 1 to %d workers", host, port, most_workers)
-        _wait_for_signal()
+        told.wait()
         serve.shutdown()
     finally:
         ray.shutdown()
@@ -188,8 +189,9 @@ def _workers(settings: ServiceSettings, most: int, opener: Opener) -> Any:
     return deployment(Drawer).bind(told, opener)
 
 
-def _wait_for_signal() -> None:
+def _told_to_stop() -> threading.Event:
+    """Set as soon as SIGTERM or SIGINT has come."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    told.wait()
+    return told

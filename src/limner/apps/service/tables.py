@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOCAL = "local"
 """Owner of everything asked for without a key, where that is allowed."""
 
@@ -70,7 +70,6 @@ jobs = sa.Table(
     sa.Column("group", sa.String(64), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("cost", sa.Double, nullable=False),
-    sa.Column("identity_id", _ID, index=True),
     sa.Column("num_uploads", sa.Integer, nullable=False, default=0),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
@@ -88,6 +87,13 @@ jobs = sa.Table(
     sa.Column("idempotency_key", sa.String(64)),
     sa.Column("fingerprint", sa.String(64), nullable=False),
     sa.UniqueConstraint("owner", "idempotency_key"),
+)
+# Everybody whom a job draws; one that draws nobody in particular has no row here.
+job_people = sa.Table(
+    "job_people",
+    metadata,
+    sa.Column("job_id", _ID, sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("identity_id", _ID, primary_key=True, index=True),
 )
 pictures = sa.Table(
     "pictures",

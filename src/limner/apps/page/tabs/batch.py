@@ -11,7 +11,7 @@ from limner.apps.batch_job import GRID, REPORT, BatchJob, Outcome, run_batch
 from limner.apps.batch_rows import Line, read_rows
 from limner.apps.page import words
 from limner.apps.page.events import Shown, Work, connect, doing
-from limner.apps.page.fields import results, results_field, said
+from limner.apps.page.fields import gallery_field, results, results_field, said
 from limner.apps.page.workbench import Workbench
 from limner.apps.portrait_job import CARD_SUFFIX
 from limner.core.errors import InputError
@@ -37,14 +37,7 @@ def add(bench: Workbench) -> None:
             photos = gr.File(label="Photos", file_count="multiple", file_types=["image"], elem_id="batch-photos")
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Draw all rows", "batch")
-            gallery = gr.Gallery(
-                label="Pictures",
-                columns=3,
-                object_fit="contain",
-                elem_classes="limner-gallery",
-                buttons=["download", "fullscreen"],
-                interactive=False,
-            )
+            gallery = gallery_field("batch", columns=3)
             failed = said(elem_id="batch-failed")
             files = results_field("batch")
 

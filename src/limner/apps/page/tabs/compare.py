@@ -37,15 +37,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 dials = fields.dial_fields(bench.studio.assembly.base.guidance_scale)
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Compare", "compare")
-            gallery = gr.Gallery(
-                label="Each row has the same seeds",
-                columns=2,
-                object_fit="contain",
-                elem_classes="limner-gallery",
-                buttons=["download", "fullscreen"],
-                interactive=False,
-                elem_id="compare-gallery",
-            )
+            gallery = fields.gallery_field("compare", "Each row has the same seeds")
 
     def begin(session: str, *values: Any) -> Work[Shown]:
         return draw(bench, session, *values)

@@ -35,15 +35,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 )
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Draw", "portrait")
-            gallery = gr.Gallery(
-                label="Pictures",
-                columns=2,
-                object_fit="contain",
-                elem_classes="limner-gallery",
-                buttons=["download", "fullscreen"],
-                interactive=False,
-                elem_id="portrait-gallery",
-            )
+            gallery = fields.gallery_field("portrait")
             files = fields.results_field("portrait")
 
     def begin(session: str, *values: Any) -> Work[Shown]:

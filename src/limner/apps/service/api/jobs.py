@@ -62,7 +62,7 @@ def create(
         group=plan.group,
         rows=plan.rows,
         cost=plan.cost,
-        identity_id=plan.identity,
+        people=plan.people,
         uploads=plan.uploads,
         idempotency_key=idempotency_key,
     )

@@ -19,7 +19,9 @@ class PictureView(BaseModel):
 
     id: str
     seed: int
-    similarity: float | None = Field(description="Cosine to the person by the guide; null if no face was found.")
+    similarity: float | None = Field(
+        description="Cosine to the person by the guide, of several the least; null if a face was not found."
+    )
     width: int
     height: int
     sha256: str = Field(description="Of the PNG file.")
@@ -32,7 +34,7 @@ class JobView(BaseModel):
     kind: str
     model: str
     state: State
-    identity: str | None
+    identity: str | None = Field(description="Who is drawn or learnt; further people stand in the request.")
     request: dict[str, Any]
     attempt: int = Field(description="How often it was begun.")
     cancel_requested: bool
@@ -50,7 +52,8 @@ class JobView(BaseModel):
         """What its owner may see."""
         shared = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
         views = [PictureView(**vars(picture)) for picture in pictures]
-        return cls(**{**shared, "identity": job.identity_id, "request": dict(job.request), "pictures": views})
+        request = dict(job.request)
+        return cls(**{**shared, "identity": request.get("identity"), "request": request, "pictures": views})
 
 
 class JobList(BaseModel):

@@ -1,5 +1,5 @@
-"""Batches: one picture a row, all of one person, drawn in as few passes as possible; rows that fail are told, the rest
-goes on. Batches of several people are several jobs, which the queue draws together."""
+"""Batches: one picture a row, each of its own person, drawn in as few passes as possible; rows that fail are told, the
+rest goes on."""
 
 import hashlib
 import json
@@ -13,10 +13,12 @@ from limner.apps.service.drawing_requests import (
     MODEL_SIDE,
     PASS,
     DrawingRequest,
+    Enlarge,
     Seed,
     StyleName,
     carried,
     require_limits,
+    require_somebody,
 )
 from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.job import Job
@@ -29,14 +31,19 @@ from limner.core.errors import LimnerError, RefusedError
 
 if TYPE_CHECKING:
     from limner.apps.portraits import Order, Portrait
+    from limner.identity.identity import Identity
 
 NAME = "batch"
 LONGEST_PROBLEM = 2000
+SHARED = (*PASS, "enlarge")
+OWN = ("prompt", "seed", "style", "negative_prompt")
+"""Settings that each row has for itself."""
 
 
 class RowRequest(Request):
     """One picture of a batch."""
 
+    identity: Annotated[Id | None, Field(description="Who; the batch's own if left out.")] = None
     prompt: Annotated[Words, Field(min_length=1, description="What the picture shows.")]
     seed: Seed = 0
     style: StyleName = None
@@ -46,10 +53,13 @@ class RowRequest(Request):
 
 
 class BatchRequest(DrawingRequest):
-    """Draw a person in many ways; the picture at position ``i`` is that of row ``i``."""
+    """Draw people in many ways; the picture at position ``i`` is that of row ``i``."""
 
     kind: Literal["batch"]
-    identity: Annotated[Id | None, Field(description="Who; needed unless adapter_scale is 0.")] = None
+    identity: Annotated[
+        Id | None, Field(description="Who, in rows that name nobody; one of them is needed unless adapter_scale is 0.")
+    ] = None
+    enlarge: Enlarge = False
     rows: Annotated[list[RowRequest], Field(min_length=1, max_length=1000)]
 
 
@@ -64,27 +74,31 @@ class BatchKind:
         most = settings.limits.pictures_per_job
         if len(request.rows) > most:
             raise UnacceptableError(f"rows are {len(request.rows)}, and this service draws at most {most} a job")
-        if request.identity is None and request.adapter_scale > 0:
-            raise UnacceptableError("no identity was given; name one, or draw anybody with adapter_scale 0")
+        for number, row in enumerate(request.rows):
+            require_somebody(request.adapter_scale, row.identity or request.identity, what=f"row {number}: ")
         wanted = _rows(request.model_dump())
         for row in wanted:
             require_limits(row, MODEL_SIDE**2, settings)
-        told = json.dumps([model, *(getattr(request, name) for name in PASS)])
+        told = json.dumps([model, *(getattr(request, name) for name in SHARED)])
         return Plan(
             model=model,
             group=f"{NAME}/{hashlib.sha256(told.encode()).hexdigest()[:32]}",
             rows=len(wanted),
             cost=float(sum(row.num_steps for row in wanted)),
-            identity=request.identity,
+            people=tuple(one.identity for one in (request, *request.rows) if one.identity is not None),
         )
 
     def work(self, jobs: Sequence[Job], bench: Bench, step: Step) -> list[Outcome]:
+        from limner.apps.portraits import draw_each
+
+        if jobs[0].request.get("enlarge"):  # as all jobs of a group
+            bench.require_enlarger(jobs[0].model)
         asked = [_orders(job, bench) for job in jobs]
-        wanted = [order for one in asked if not isinstance(one, LimnerError) for order in one]
-        drawn = iter(bench.studio(jobs[0].model).draw_together(wanted, progress=step) if wanted else ())
+        wanted = [order for own in asked for order in own if not isinstance(order, LimnerError)]
+        drawn = iter(draw_each(bench.studio(jobs[0].model), wanted, progress=step) if wanted else ())
         return [
-            Outcome(problem=one) if isinstance(one, LimnerError) else _kept(job, [next(drawn) for _ in one], bench)
-            for job, one in zip(jobs, asked, strict=True)
+            _kept(job, [one if isinstance(one, LimnerError) else next(drawn) for one in own], bench)
+            for job, own in zip(jobs, asked, strict=True)
         ]
 
 
@@ -92,28 +106,37 @@ KIND = BatchKind()
 
 
 def _rows(request: dict[str, Any]) -> list[PortraitSettings]:
-    shared = carried(request, (*PASS, "negative_prompt", "style"))
-    own = ({name: value for name, value in row.items() if value is not None} for row in request["rows"])
+    shared = carried(request, (*SHARED, "negative_prompt", "style"))
+    own = ({name: row[name] for name in OWN if row[name] is not None} for row in request["rows"])
     return [PortraitSettings.of(**shared | row) for row in own]
 
 
-def _orders(job: Job, bench: Bench) -> "list[Order] | LimnerError":
+def _orders(job: Job, bench: Bench) -> "list[Order | LimnerError]":
     from limner.apps.portraits import Order
 
+    request = dict(job.request)
+    names = [row.get("identity") or request["identity"] for row in request["rows"]]
+    people = {name: _person(name, bench) for name in names}
+    return [
+        who if isinstance(who, LimnerError) else Order(who, row)
+        for who, row in zip((people[name] for name in names), _rows(request), strict=True)
+    ]
+
+
+def _person(name: str | None, bench: Bench) -> "Identity | LimnerError | None":
     try:
-        person = None if job.identity_id is None else bench.person(job.identity_id)
+        return bench.person(name)
     except LimnerError as error:
         return error
-    return [Order(person, row) for row in _rows(dict(job.request))]
 
 
-def _kept(job: Job, drawn: "Sequence[list[Portrait] | RefusedError]", bench: Bench) -> Outcome:
+def _kept(job: Job, drawn: "Sequence[list[Portrait] | LimnerError]", bench: Bench) -> Outcome:
     made: dict[int, Portrait] = {}
-    refused = []
+    failed = []
     for position, one in enumerate(drawn):
-        if isinstance(one, RefusedError):
-            refused.append(f"row {position}: {one}")
+        if isinstance(one, LimnerError):
+            failed.append(f"row {position}: {one}")
         else:
             [made[position]] = one
-    remark = "; ".join(refused)[:LONGEST_PROBLEM]
+    remark = "; ".join(failed)[:LONGEST_PROBLEM]
     return keep_pictures(job, made, bench, remark=remark or None) if made else Outcome(problem=RefusedError(remark))

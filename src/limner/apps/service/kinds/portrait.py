@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from limner.apps.service.bench import Bench
-from limner.apps.service.drawing_requests import MODEL_SIDE, PASS, DrawingRequest, Seed, carried, require_limits
-from limner.apps.service.errors import UnacceptableError
+from limner.apps.service.drawing_requests import (
+    MODEL_SIDE,
+    PASS,
+    DrawingRequest,
+    Enlarge,
+    Seed,
+    carried,
+    require_limits,
+    require_somebody,
+)
 from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
 from limner.apps.service.requests import Id, Words
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from limner.apps.portraits import Order
 
 NAME = "portrait"
-SIZED = (*PASS, "height", "width")
+SIZED = (*PASS, "height", "width", "enlarge")
 CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", *SIZED)
 
 
@@ -36,6 +44,7 @@ class PortraitRequest(DrawingRequest):
     seed: Seed = 0
     height: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
     width: Annotated[int | None, Field(ge=8, le=16384, multiple_of=8, description="In pixels.")] = None
+    enlarge: Enlarge = False
 
 
 class PortraitKind:
@@ -49,19 +58,20 @@ class PortraitKind:
         model = request.model_in(settings)
         pixels = (wanted.height or MODEL_SIDE) * (wanted.width or MODEL_SIDE)
         require_limits(wanted, pixels, settings)
-        if request.identity is None and wanted.adapter_scale > 0:
-            raise UnacceptableError("no identity was given; name one, or draw anybody with adapter_scale 0")
+        require_somebody(wanted.adapter_scale, request.identity)
         told = json.dumps([model, *(getattr(wanted, name) for name in SIZED)])
         return Plan(
             model=model,
             group=f"{NAME}/{hashlib.sha256(told.encode()).hexdigest()[:32]}",
             rows=wanted.count,
             cost=wanted.count * wanted.num_steps * pixels / MODEL_SIDE**2,
-            identity=request.identity,
+            people=() if request.identity is None else (request.identity,),
         )
 
     def work(self, jobs: Sequence[Job], bench: Bench, step: Step) -> list[Outcome]:
         studio = bench.studio(jobs[0].model)
+        if jobs[0].request.get("enlarge"):  # as all jobs of a group
+            bench.require_enlarger(jobs[0].model)
         orders = [_order(job, bench) for job in jobs]
         wanted = [order for order in orders if not isinstance(order, LimnerError)]
         drawn = iter(studio.draw_together(wanted, progress=step) if wanted else ())
@@ -82,8 +92,9 @@ def _settings(request: dict[str, Any]) -> PortraitSettings:
 def _order(job: Job, bench: Bench) -> "Order | LimnerError":
     from limner.apps.portraits import Order
 
+    request = dict(job.request)
     try:
-        person = None if job.identity_id is None else bench.person(job.identity_id)
+        person = bench.person(request.get("identity"))
     except LimnerError as error:
         return error
-    return Order(person, _settings(dict(job.request)))
+    return Order(person, _settings(request))

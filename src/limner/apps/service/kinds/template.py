@@ -1,4 +1,4 @@
-"""Templates: a person in the place of a face of an uploaded picture, whose other pixels stay as they are."""
+"""Templates: people in the places of faces of an uploaded picture, whose other pixels stay as they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from pydantic import Field
 from limner.apps.service.bench import Bench
 from limner.apps.service.blobs import UPLOADS
 from limner.apps.service.drawing_requests import MODEL_SIDE, PASS, DrawingRequest, Seed, carried, require_limits
+from limner.apps.service.errors import UnacceptableError
 from limner.apps.service.job import Job
 from limner.apps.service.job_kinds import Outcome, Plan, Step
-from limner.apps.service.requests import Id, Words
+from limner.apps.service.requests import Id, Request, Words
 from limner.apps.service.results import keep_pictures
 from limner.apps.service.settings import ServiceSettings
 from limner.apps.settings import DEFAULT_PROMPT, InpaintSettings
@@ -23,19 +24,33 @@ if TYPE_CHECKING:
 
 NAME = "template"
 CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", "region", "strength", *PASS)
+FaceNumber = Annotated[int, Field(ge=0, le=1000)]
+
+
+class PlacedRequest(Request):
+    """One of several people."""
+
+    identity: Annotated[Id, Field(description="Who.")]
+    face: Annotated[
+        FaceNumber | None, Field(description="Whose place, 0 the leftmost; for all people or for none.")
+    ] = None
 
 
 class TemplateRequest(DrawingRequest):
-    """Put a person into a picture. The uploads are used up; the template must have a face."""
+    """Put people into a picture. The uploads are used up; the template must have a face for each."""
 
     kind: Literal["template"]
-    identity: Annotated[Id, Field(description="Who.")]
+    identity: Annotated[Id | None, Field(description="Who, where it is one person.")] = None
+    people: Annotated[
+        list[PlacedRequest] | None,
+        Field(min_length=1, max_length=100, description="Who, where they are several; from left to right, or by face."),
+    ] = None
     template: Annotated[Id, Field(description="Upload: the picture to put them into.")]
     mask: Annotated[
         Id | None, Field(description="Upload of the same size, white where the picture may change; not the same one.")
     ] = None
     face: Annotated[
-        int | None, Field(ge=0, le=1000, description="Whose place, 0 the leftmost; the largest if left out.")
+        FaceNumber | None, Field(description="Whose place identity takes, 0 the leftmost; the largest if left out.")
     ] = None
     region: Annotated[Literal["face", "head"], Field(description="What changes.")] = "face"
     strength: Annotated[float, Field(gt=0, le=1, description="How much of what was there goes; 1 forgets it.")] = 0.6
@@ -52,15 +67,20 @@ class TemplateKind:
 
     def plan(self, request: TemplateRequest, settings: ServiceSettings) -> Plan:
         model = request.model_in(settings)
-        wanted = _settings(request.model_dump())
+        told = request.model_dump()
+        wanted, (people, _) = _settings(told), _people(told)
         require_limits(wanted, MODEL_SIDE**2, settings)
+        rows = wanted.count * len(people)
+        if rows > settings.limits.pictures_per_job:
+            most = settings.limits.pictures_per_job
+            raise UnacceptableError(f"count times people is {rows}, and this service draws at most {most}")
         uploads = (request.template,) if request.mask is None else (request.template, request.mask)
         return Plan(
             model=model,
             group=f"{NAME}/{request.template}",  # each has a picture of its own, so none is drawn with another
-            rows=wanted.count,
-            cost=float(wanted.count * wanted.num_steps),
-            identity=request.identity,
+            rows=rows,
+            cost=float(rows * wanted.num_steps),
+            people=people,
             uploads=uploads,
         )
 
@@ -72,7 +92,7 @@ KIND = TemplateKind()
 
 
 @dataclass(frozen=True, eq=False)
-class _OfOnePerson:
+class _Finished:
     """A scene as a picture of a job."""
 
     scene: "Scene"
@@ -87,7 +107,8 @@ class _OfOnePerson:
 
     @property
     def similarity(self) -> float | None:
-        return self.scene.similarities[0]
+        told = [one for one in self.scene.similarities if one is not None]
+        return min(told) if len(told) == len(self.scene.similarities) else None
 
     def save(self, path: Any) -> None:
         self.scene.save(path)
@@ -97,24 +118,43 @@ def _settings(request: dict[str, Any]) -> InpaintSettings:
     return InpaintSettings.of(**carried(request, CARRIED))
 
 
+def _people(request: dict[str, Any]) -> tuple[tuple[str, ...], list[int] | None]:
+    """Everybody who is put in, and the number of each one's face; None for the largest faces.
+
+    Raises:
+        UnacceptableError: nobody is named, or it is not clear where they go.
+    """
+    several = request.get("people")  # jobs that were handed in before there could be several have none
+    if (several is None) == (request["identity"] is None):
+        raise UnacceptableError("give identity for one person, or people for several; one of the two")
+    if several is None:
+        return (request["identity"],), None if request["face"] is None else [request["face"]]
+    faces = [one["face"] for one in several if one["face"] is not None]
+    if request["face"] is not None or len(faces) not in (0, len(several)):
+        raise UnacceptableError("of several people each has a face of their own, or none has; give all or none")
+    if len(set(faces)) < len(faces):
+        raise UnacceptableError("the same face was given to two people; give each another")
+    return tuple(one["identity"] for one in several), faces or None
+
+
 def _put(job: Job, bench: Bench, step: Step) -> Outcome:
     request = dict(job.request)
-    assert job.identity_id is not None
     # As pictures, not as files: messages then say "the template", not where it lies.
     template, mask = (_read(request[name], bench) for name in ("template", "mask"))
     assert template is not None
     try:
+        people, faces = _people(request)
         scenes = bench.studio(job.model).inpaint(
-            [bench.person(job.identity_id)],
+            [bench.person(one) for one in people],
             template,
-            assign=None if request["face"] is None else [request["face"]],
+            assign=faces,
             mask=mask,
             progress=step,
             **_settings(request).model_dump(include=set(CARRIED)),
         )
     except LimnerError as error:
         return Outcome(problem=error)
-    return keep_pictures(job, {position: _OfOnePerson(scene) for position, scene in enumerate(scenes)}, bench)
+    return keep_pictures(job, {position: _Finished(scene) for position, scene in enumerate(scenes)}, bench)
 
 
 def _read(upload: str | None, bench: Bench) -> bytes | None:
