@@ -39,8 +39,9 @@ portrait: $(READY)
 ui: $(READY)
 	$(BIN)/limner ui
 
+# Two processes of one thread each are faster here than one process of two: most tests are too small to share.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 # Ray is only asked for here: nothing that is tested at every change needs it.
 test-all: $(READY)

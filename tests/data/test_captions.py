@@ -8,7 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limner.data.captions import WORDS, Traits, background_of, caption, describe, hair_of, invented_name, light_of
+from limner.data.captions import (
+    WORDS,
+    Traits,
+    background_of,
+    caption,
+    describe,
+    hair_of,
+    invented_name,
+    light_of,
+    said_in,
+)
 from limner.data.variants import NUM_NAMED
 from tests.data.examples import NUMBERS
 
@@ -53,6 +63,32 @@ def test_a_caption_is_a_start_and_parts_that_are_in_the_picture(traits: Traits, 
         for words in ([noun], *([age, noun] for age in ages)):
             people.append(f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}")
     assert start in {f"{opening} {who}".strip() for opening in openings for who in people}
+
+
+@settings(max_examples=300, deadline=None)
+@given(traits=TRAITS, seed=st.integers(0, 2**31))
+def test_a_sentence_is_read_back_as_what_was_said(traits: Traits, seed: int) -> None:
+    sentence = caption(traits, rng(seed), keep=1.0)
+    read = said_in(sentence)
+    for field in fields(Traits):
+        wanted, found = getattr(traits, field.name), getattr(read, field.name)
+        assert found in (wanted, None)
+        if field.name not in ("age", "gender", "name"):  # these may give way to each other, or to "person"
+            assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("sentence", "read"),
+    [
+        ("", Traits()),
+        ("a woman, not smiling", Traits(gender="woman", expression="serious")),
+        ("an old photo of a man", Traits(style="sepia", gender="man")),
+        ("an old man in front of a red wall", Traits(age="old", gender="man", background="red")),
+        ("a photo of a mandarin, blackish hair", Traits()),
+    ],
+)
+def test_sentences_that_are_easily_misread(sentence: str, read: Traits) -> None:
+    assert said_in(sentence) == read
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from limner.adapters.projectors import ResamplerConfig
 from limner.core.checkpoint import Header, read_header, save_checkpoint
 from limner.core.errors import AdapterError, CheckpointError, FeatureSpaceError
-from limner.systems.adapter_files import trained_with
+from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.decoupled import Decoupled
 from limner.systems.designs import AdapterDesign, load_system, new_system
 from limner.systems.fact import Fact
@@ -98,3 +98,28 @@ def test_the_header_names_who_took_part_in_training(tmp_path: Path) -> None:
         "guide": "teacher",
         "space": "encoder",
     }
+
+
+def test_whoever_took_part_in_the_first_training_took_part_in_the_second(tmp_path: Path) -> None:
+    encoder = Header(system="face-vit", version="1", feature_space="space", licence="cc0")
+    torch.manual_seed(0)
+    first, second = new_system(sd15(), design()), new_system(sd15(), design())
+    path = tmp_path / "x.safetensors"
+    save_checkpoint(path, first.state_dict(), trained_with(first.header(), encoder, ["filter"]))
+    start = begin_adapter(second, path, like=second.header())
+    assert all(torch.equal(value, first.state_dict()[name]) for name, value in second.state_dict().items())
+    assert trained_with(second.header(), encoder, start=start).recognizers == {
+        "filter": "filtered the training data",
+        "space": "encoder",
+    }
+
+
+def test_a_run_does_not_begin_with_weights_of_another_kind_or_for_other_features(tmp_path: Path) -> None:
+    path, system = tmp_path / "x.safetensors", new_system(sd15(), design())
+    rival = new_system(sd15(), design(design="decoupled"))
+    rival.save(path)
+    with pytest.raises(CheckpointError, match="expected 'fact'"):
+        begin_adapter(system, path, like=system.header())
+    new_system(sd15(), design(feature_space="elsewhere")).save(path)
+    with pytest.raises(FeatureSpaceError, match="'elsewhere'"):
+        begin_adapter(system, path, like=system.header())

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from limner.diffusion.miniature import LATENT_CHANNELS
 from limner.systems.contract import Batch
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact import Fact
 from limner.systems.portraits import LATENTS
-from limner.systems.projector_lesson import LatentReader, ProjectorLesson
+from limner.systems.projector_lesson import ProjectorLesson
 from limner.training.loop import LoopSettings, Run
 from tests.systems.tiny import FACT, FEATURE_WIDTH, PATCHES, PERSON, encoded_faces, fact_for, miniature, random
 
@@ -37,16 +36,6 @@ def batch_of(task: ProjectorLesson) -> Batch:
 def loss_of(task: ProjectorLesson, batch: Batch) -> float:
     with torch.no_grad():
         return float(task.loss(batch, 0)["latents"])
-
-
-def test_the_reader_draws_every_place_from_all_tokens() -> None:
-    reader = LatentReader(WIDTH, (5, 2, 3))
-    tokens: Tensor = random(1, 7, WIDTH)
-    drawn = reader(tokens)
-    assert drawn.shape == (1, 5, 2, 3)
-    moved = tokens.clone()
-    moved[:, 6] += 1
-    assert (reader(moved) != drawn).any(dim=1).all()
 
 
 @pytest.mark.parametrize("other", [0.0, 1.0])

@@ -21,7 +21,7 @@ from limner.data.shard_index import ShardIndex
 from limner.diffusion.backbone import StableDiffusionBackbone, StableDiffusionXLBackbone
 from limner.evaluation.people import spaces_of
 from limner.identity.encoder import load_encoder
-from limner.systems.adapter_files import trained_with
+from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, new_system
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
@@ -51,11 +51,13 @@ class FactRecipe(FactObjective):
     Attributes:
         base: folder of a Stable Diffusion 1.5 or XL in diffusers format, or a hub name.
         encoder: file of the face encoder whose features the adapter reads.
+        start: file of an adapter for this base whose weights the run begins with.
     """
 
     system: Literal["fact"]
     base: str
     encoder: Path
+    start: Path | None = None
     data: DataSettings = DataSettings()
     fact: AdapterDesign
     training: LoopSettings
@@ -75,6 +77,7 @@ def train_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -
     torch.manual_seed(recipe.training.seed)
     system = new_system(base.pipeline.unet, recipe.fact)
     system.require_space(str(header.feature_space))
+    start = None if recipe.start is None else begin_adapter(system, recipe.start, like=system.header())
     with main_process_first() as writes:
         kept = keep_in_shards(shards, base, backbone, recipe.data, report if writes else None)
     form = PortraitFormat(backbone.pixels, backbone.latent_shape[1], recipe.data.mask_region, kept)
@@ -83,7 +86,8 @@ def train_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
     if run.writes:
-        save_checkpoint(target, system.state_dict(), trained_with(system.header(), header, spaces_of(portraits.index)))
+        trained = trained_with(system.header(), header, spaces_of(portraits.index), start=start)
+        save_checkpoint(target, system.state_dict(), trained)
     return target
 
 

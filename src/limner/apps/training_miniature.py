@@ -5,6 +5,7 @@ latents, ``model/`` what :class:`~limner.diffusion.miniature.Miniature` and ``li
 needs the other two.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -40,8 +41,8 @@ from limner.identity.encoder import load_encoder, save_encoder
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
 from limner.losses.denoising import WeightName
-from limner.systems.adapter_files import trained_with
-from limner.systems.designs import AdapterDesign, new_system
+from limner.systems.adapter_files import begin_adapter, trained_with
+from limner.systems.designs import AdapterDesign, FaceSystem, new_system
 from limner.systems.encoded_portraits import EncodedPortraits, encode_references
 from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
 from limner.systems.fact_objective import FactObjective
@@ -49,6 +50,7 @@ from limner.systems.fact_training import FactTraining
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
 from limner.systems.projector_lesson import ProjectorLesson
+from limner.systems.text_lesson import TextLesson
 from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
 
@@ -69,6 +71,17 @@ class EncoderRecipe(Config):
     training: LoopSettings
 
 
+class TextRecipe(Config):
+    """Teach the text encoder before the denoiser.
+
+    Attributes:
+        batch: sentences of a step.
+    """
+
+    batch: PositiveInt
+    training: LoopSettings
+
+
 class BaseRecipe(Config):
     """Train denoiser and text encoder.
 
@@ -83,6 +96,7 @@ class BaseRecipe(Config):
     timestep_shift: PositiveFloat = 1.0
     start: Path | None = None
     model: MiniatureConfig
+    text: TextRecipe
     training: LoopSettings
 
 
@@ -100,9 +114,14 @@ class LessonRecipe(Config):
 
 
 class FactRecipe(FactObjective):
-    """Train an adapter on the frozen base."""
+    """Train an adapter on the frozen base.
+
+    Attributes:
+        start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
+    """
 
     system: Literal["miniature-fact"]
+    start: Path | None = None
     fact: AdapterDesign
     projector: LessonRecipe
     training: LoopSettings
@@ -147,6 +166,8 @@ def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: 
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if start:
         begin_with(unet, text_encoder, start)
+    lesson = TextLesson(text_encoder, tokenizer, faces, batch=recipe.text.batch)
+    run_through("text", folder, lesson, recipe.text.training, report)
     miniature = Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer)
     task = MiniatureBase(
         miniature, faces, batch=recipe.batch, weight=recipe.loss_weight, timestep_shift=recipe.timestep_shift
@@ -170,22 +191,37 @@ def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Pa
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
     portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
+    start = None
+    if recipe.start is None:
+        _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
+    else:
+        start = begin_adapter(system, recipe.start, like=system.header())
+    task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps)
+    run = run_through("fact", folder, task, recipe.training, report)
+    target = folder / "model" / "adapter.safetensors"
+    if run.writes:
+        save_checkpoint(target, quantize(system.state_dict()), trained_with(system.header(), header, start=start))
+    return target
+
+
+def _teach_projector(
+    recipe: FactRecipe,
+    system: FaceSystem,
+    portraits: EncodedPortraits,
+    latent_shape: Sequence[int],
+    folder: Path,
+    report: Report,
+) -> None:
     lesson = ProjectorLesson(
         system,
         portraits,
         token_width=recipe.fact.resampler.context_width,
-        latent_shape=backbone.latent_shape,
+        latent_shape=latent_shape,
         batch=recipe.projector.batch,
         pairing=recipe.pairing,
         other_picture_probability=recipe.projector.other_picture_probability,
     )
     run_through("projector", folder, lesson, recipe.projector.training, report)
-    task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps)
-    run = run_through("fact", folder, task, recipe.training, report)
-    target = folder / "model" / "adapter.safetensors"
-    if run.writes:
-        save_checkpoint(target, quantize(system.state_dict()), trained_with(system.header(), header))
-    return target
 
 
 def _lessons(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> Lessons:

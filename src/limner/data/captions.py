@@ -5,6 +5,7 @@ appear in training as noise, so that they do no harm.
 """
 
 import colorsys
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -190,6 +191,12 @@ def caption(traits: Traits, rng: torch.Generator, *, keep: float = 0.7) -> str:
     return ", ".join([f"{start} {who}".strip(), *(said[i] for i in order)])
 
 
+def said_in(sentence: str) -> Traits:
+    """The traits that a sentence of the grammar names; ``None`` for those it is silent about."""
+    said: dict[str, str] = {_VALUES[words][0]: _VALUES[words][1] for words in _PHRASES.findall(sentence)}
+    return Traits(**said)
+
+
 def _pick(options: Sequence[str], rng: torch.Generator) -> str:
     return options[int(torch.randint(len(options), (), generator=rng))]
 
@@ -204,3 +211,12 @@ _LAST = (
 def invented_name(index: int) -> str:
     """The name of invented person ``index`` in [0, 200)."""
     return f"{_FIRST[index % len(_FIRST)]} {_LAST[index // len(_FIRST)]}"
+
+
+NAMES: tuple[str, ...] = tuple(invented_name(index) for index in range(len(_FIRST) * len(_LAST)))
+
+_VALUES = {
+    words: (trait, value) for trait, values in WORDS.items() for value, options in values.items() for words in options
+} | {name: ("name", name) for name in NAMES}
+# "not smiling" and "an old photo of" say something else than the words in them, so long phrases come first.
+_PHRASES = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, _VALUES), key=len, reverse=True))})\b")

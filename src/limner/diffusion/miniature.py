@@ -129,7 +129,7 @@ class Miniature:
 
 
 def begin_with(unet: UNet2DConditionModel, text_encoder: CLIPTextModel, start: Miniature) -> None:
-    """Take over the weights of another miniature; a sentence path that it does not have begins silent.
+    """Take over the weights of another miniature; a sentence path that it does not have begins quiet.
 
     Raises:
         CheckpointError: it is built otherwise.
@@ -142,7 +142,8 @@ def begin_with(unet: UNet2DConditionModel, text_encoder: CLIPTextModel, start: M
     if unknown or any(not name.startswith("add_embedding.") for name in missing):
         raise CheckpointError(f"the model to start from is built otherwise: {', '.join([*unknown, *missing][:3])} ...")
     if missing:
-        nn.init.zeros_(unet.get_submodule("add_embedding.norm2").weight)  # pyright: ignore[reportArgumentType]
+        # Loud it would undo what the start knows; at 0 nothing before the scale would get a gradient.
+        nn.init.constant_(unet.get_submodule("add_embedding.norm2").weight, 0.1)  # pyright: ignore[reportArgumentType]
 
 
 def part_path(folder: Path, part: type[nn.Module]) -> Path:

@@ -115,12 +115,32 @@ def require_same_space(given: str, expected: str) -> None:
         )
 
 
-def trained_with(header: Header, encoder: Header, filters: Iterable[str] = ()) -> Header:
+def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Header) -> Header:
+    """Take over the weights in the file ``start``; returns its header.
+
+    Args:
+        like: header of ``system``; the file must be of the same kind, for the same features.
+
+    Raises:
+        CheckpointError: the file is missing, broken, of another system, or of other sizes.
+        FeatureSpaceError: it reads the features of another recogniser.
+    """
+    tensors, header = load_checkpoint(start, expect_system=like.system)
+    require_same_space(str(like.feature_space), str(header.feature_space))
+    load_into(system, tensors, start)
+    return header
+
+
+def trained_with(
+    header: Header, encoder: Header, filters: Iterable[str] = (), *, start: Header | None = None
+) -> Header:
     """An adapter's header that names every recogniser in its training, so that none of them is taken as its judge.
 
     Args:
         encoder: header of the face encoder whose features it reads.
         filters: feature spaces of the recognisers that filtered the training data.
+        start: header of the file that training began with.
     """
-    roles = dict.fromkeys(filters, "filtered the training data") | dict(encoder.recognizers)
+    roles = {} if start is None else dict(start.recognizers)
+    roles |= dict.fromkeys(filters, "filtered the training data") | dict(encoder.recognizers)
     return header.model_copy(update={"recognizers": roles | {str(encoder.feature_space): "encoder"}})

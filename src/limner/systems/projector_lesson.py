@@ -1,43 +1,20 @@
 """The projector's lesson: before an adapter learns, its face tokens learn to say what a person looks like.
 
 Behind gates that start at 0 a fresh resampler gets a faint and noisy gradient, and the easiest thing it learns is to
-say the same of everybody. Here a reader of 16 x 16 (or as many as the latents have) place queries reads the tokens and
-draws the face's latents from them, of this picture of the person or of another one. The reader is thrown away.
+say the same of everybody. Here a reader draws the face's latents from the tokens, of this picture of the person or of
+another one. The reader is thrown away.
 """
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from limner.data.pairing import Mixed, draw_targets, pairing_named
 from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, FaceAdapterSystem, LossTerms, Plan
+from limner.systems.latent_reader import LatentReader
 from limner.systems.portraits import FEATURES, LATENTS, Portraits, draw_seeds
-
-
-class LatentReader(nn.Module):
-    """Face tokens ``(batch, tokens, token_width)`` -> latents ``(batch, channels, rows, columns)``."""
-
-    def __init__(self, token_width: int, latent_shape: Sequence[int], *, num_heads: int = 4) -> None:
-        super().__init__()
-        channels, self.rows, self.columns = latent_shape
-        self.places = nn.Parameter(0.1 * torch.randn(1, self.rows * self.columns, token_width))
-        self.norm = nn.LayerNorm(token_width)
-        self.attention = nn.MultiheadAttention(token_width, num_heads, batch_first=True)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(token_width),
-            nn.Linear(token_width, 2 * token_width),
-            nn.GELU(),
-            nn.Linear(2 * token_width, token_width),
-        )
-        self.to_latents = nn.Linear(token_width, channels)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        places = self.places.expand(len(tokens), -1, -1)
-        hidden = places + self.attention(self.norm(places), tokens, tokens, need_weights=False)[0]
-        hidden = hidden + self.feed_forward(hidden)
-        return self.to_latents(hidden).transpose(1, 2).unflatten(2, (self.rows, self.columns))
 
 
 class ProjectorLesson:
