@@ -18,6 +18,7 @@ from limner.apps.tables import print_table
 from limner.data.captions import Traits, caption
 from limner.diffusion.miniature import Miniature
 from limner.diffusion.schedule import training_schedule
+from limner.diffusion.text import token_ids
 from limner.losses.denoising import denoising_target
 from limner.systems.miniature_data import EncodedFaces
 
@@ -64,9 +65,7 @@ def _said(traits: Traits) -> str:
 
 
 def _states(model: Miniature, sentences: list[str]) -> Tensor:
-    length = model.tokenizer.model_max_length
-    ids: Any = model.tokenizer(sentences, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    return model.text_encoder(ids.input_ids).last_hidden_state
+    return model.text_encoder(token_ids(model.tokenizer, sentences)).last_hidden_state
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 The tokenizer is byte-level, so that any word can be written; words of the grammar are single tokens.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 START, END = "<|start|>", "<|end|>"
@@ -31,6 +33,13 @@ def train_tokenizer(sentences: Iterable[str], *, vocabulary: int, max_tokens: in
     return PreTrainedTokenizerFast(
         tokenizer_object=core, bos_token=START, eos_token=END, pad_token=END, model_max_length=max_tokens
     )
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, sentences: Sequence[str]) -> Tensor:
+    """Ids of sentences, cut and padded to the tokenizer's length: int64 ``(sentences, max_tokens)``."""
+    length = tokenizer.model_max_length
+    ids: Any = tokenizer(list(sentences), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    return ids.input_ids
 
 
 def build_text_encoder(tokenizer: PreTrainedTokenizerFast, *, width: int, depth: int) -> CLIPTextModel:

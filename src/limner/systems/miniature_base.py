@@ -10,6 +10,7 @@ from torch import nn
 
 from limner.diffusion.miniature import Miniature
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
+from limner.diffusion.text import token_ids
 from limner.losses.denoising import WeightName, denoising_loss, denoising_target, denoising_weight
 from limner.systems.contract import Batch, Inspection, LossTerms, Plan
 from limner.systems.miniature_data import EncodedFaces
@@ -69,15 +70,11 @@ class MiniatureBase:
                 *(plan[name].tolist() for name in ("record", "variant", "text_seed")), strict=True
             )
         ]
-        tokenizer = self.miniature.tokenizer
-        ids: Any = tokenizer(
-            prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-        )
         return {
             "latents": latents,
             "noise": noise_of(plan["noise_seed"], tuple(latents.shape[1:])),
             "timesteps": plan["timesteps"],
-            "token_ids": ids.input_ids,
+            "token_ids": token_ids(self.miniature.tokenizer, prompts),
         }
 
     def loss(self, batch: Batch, step: int) -> LossTerms:

@@ -9,7 +9,6 @@ away.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from limner.data.captions import NAMES, WORDS, Traits, said_in
+from limner.diffusion.text import token_ids
 from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, LossTerms, Plan
 from limner.systems.latent_reader import LatentReader
@@ -64,11 +64,9 @@ class TextLesson:
             training_prompt(self.faces.traits[record][variant], torch.Generator().manual_seed(seed))
             for record, variant, seed in rows
         ]
-        length = self.tokenizer.model_max_length
-        ids: Any = self.tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
         return {
             "latents": self.faces.latents[plan["record"], plan["variant"]].float(),
-            "token_ids": ids.input_ids,
+            "token_ids": token_ids(self.tokenizer, prompts),
             "said": torch.stack([classes_of(said_in(prompt)) for prompt in prompts]),
         }
 
