@@ -82,7 +82,7 @@ def dials(desk: Desk) -> Sheet:
     made.append(desk.photo(0, "the photo that is given"))
     made += [Tile(desk.portrait(0, window=(start, 1.0)), f"--window {start:g} 1") for start in STARTS]
     side = made[1].image.shape[0]
-    sized = [Tile(_square(one.image, side), one.caption) for one in made]
+    sized = [Tile(squared(one.image, side), one.caption) for one in made]
     return Sheet([], sized, f"limner portrait, seed {SEED}", len(SCALES) + 1)
 
 
@@ -196,7 +196,8 @@ def encoded(sheet: Sheet) -> bytes:
     raise ValueError(f"{sheet.title}: more than {MAX_BYTES} bytes at quality {QUALITIES[-1]}; show fewer tiles")
 
 
-def _square(image: np.ndarray, side: int) -> np.ndarray:
+def squared(image: np.ndarray, side: int) -> np.ndarray:
+    """The picture at another size, RGB uint8 ``(side, side, 3)``."""
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS))
 
 
