@@ -6,7 +6,8 @@ Every cell of a sheet has the same seed, so that what differs is the word. Each 
 without a face, and the face's numbers are turned into words by the functions that captioned the training pictures (the
 captions' own ruler); direction and gender are also asked of classifiers that no training has seen (--classifiers). The
 share with the word stands beside the share of the same seeds without it: what the word adds is the difference. Words
-outside the grammar are tried too. Counts of each group are kept in --work, so a stopped run goes on.
+outside the grammar are tried too. A picture that the rules of safety refuse is shown grey and has no face. Counts of
+each group are kept in --work, so a stopped run goes on.
 """
 
 import json
@@ -21,7 +22,10 @@ from PIL import Image
 
 from limner.apps.contact_sheet import Tile, contact_sheet
 from limner.apps.evaluation_instruments import open_instruments
+from limner.apps.portraits import Order
+from limner.apps.settings import PortraitSettings
 from limner.apps.studio import Studio
+from limner.core.errors import RefusedError
 from limner.core.files import replacing
 from limner.data.captions import WORDS, Traits
 from limner.evaluation.agreement import prompt_for
@@ -91,8 +95,11 @@ def _cell(
     studio: Studio, instruments: Instruments, trait: str, value: str, traits: Traits, seeds: int, prompt: str = ""
 ) -> Cell:
     prompt = prompt or prompt_for(traits)
-    drawn = studio.portrait(None, prompt, seed=FIRST_SEED, count=seeds, adapter_scale=0)
-    return Cell(trait, value, prompt, instruments.look([one.image for one in drawn]))
+    asked = [PortraitSettings.of(prompt=prompt, seed=FIRST_SEED + seed, adapter_scale=0) for seed in range(seeds)]
+    drawn = studio.draw_together([Order(None, settings) for settings in asked])
+    blank = np.full((studio.pixels, studio.pixels, 3), 128, np.uint8)
+    images = [blank if isinstance(one, RefusedError) else one[0].image for one in drawn]
+    return Cell(trait, value, prompt, instruments.look(images))
 
 
 def _group(
