@@ -77,6 +77,13 @@ def test_a_sentence_is_read_back_as_what_was_said(traits: Traits, seed: int) -> 
             assert found == wanted
 
 
+def test_no_phrase_begins_another_so_that_the_order_in_which_they_are_tried_is_no_matter() -> None:
+    phrases = [words for values in WORDS.values() for options in values.values() for words in options]
+    phrases += [invented_name(index) for index in range(NUM_NAMED)]
+    assert len(set(phrases)) == len(phrases)
+    assert not [(one, other) for one in phrases for other in phrases if other.startswith(f"{one} ")]
+
+
 @pytest.mark.parametrize(
     ("sentence", "read"),
     [

@@ -218,5 +218,5 @@ NAMES: tuple[str, ...] = tuple(invented_name(index) for index in range(len(_FIRS
 _VALUES = {
     words: (trait, value) for trait, values in WORDS.items() for value, options in values.items() for words in options
 } | {name: ("name", name) for name in NAMES}
-# "not smiling" and "an old photo of" say something else than the words in them, so long phrases come first.
-_PHRASES = re.compile(rf"\b(?:{'|'.join(sorted(map(re.escape, _VALUES), key=len, reverse=True))})\b")
+# Read from the left, so "not smiling" and "an old photo of" are met before the words in them; none begins another.
+_PHRASES = re.compile(rf"\b(?:{'|'.join(map(re.escape, _VALUES))})\b")
