@@ -37,10 +37,11 @@ class TextLesson:
         self.tokenizer, self.faces, self.batch = tokenizer, faces, batch
         width = text_encoder.config.hidden_size
         tellers = {trait: nn.Linear(width, len(values) + 1) for trait, values in CLASSES.items()}
+        self.tellers = nn.ModuleDict(tellers)
         self.module = nn.ModuleDict(
             {
                 "text_encoder": text_encoder,
-                "tellers": nn.ModuleDict(tellers),
+                "tellers": self.tellers,
                 "reader": LatentReader(width, tuple(faces.latents.shape[2:])),
             }
         )
@@ -73,8 +74,8 @@ class TextLesson:
     def loss(self, batch: Batch, step: int) -> LossTerms:
         """``words``: cross-entropy, mean over traits; ``latents``: squared error of the drawn picture."""
         states: Tensor = self.module["text_encoder"](batch["token_ids"]).last_hidden_state
-        whole, tellers = states.mean(dim=1), self.module["tellers"]
-        told = [F.cross_entropy(tellers[trait](whole), batch["said"][:, at]) for at, trait in enumerate(CLASSES)]
+        whole = states.mean(dim=1)
+        told = [F.cross_entropy(self.tellers[trait](whole), batch["said"][:, at]) for at, trait in enumerate(CLASSES)]
         return {
             "words": torch.stack(told).mean(),
             "latents": denoising_loss(self.module["reader"](states), batch["latents"]),
