@@ -14,7 +14,7 @@ from limner.diffusion.text import token_ids
 from limner.losses.denoising import WeightName, denoising_loss, denoising_target, denoising_weight
 from limner.systems.contract import Batch, Inspection, LossTerms, Plan
 from limner.systems.miniature_data import EncodedFaces
-from limner.systems.miniature_prompts import training_prompt
+from limner.systems.miniature_prompts import training_prompts
 from limner.systems.portraits import draw_seeds, noise_of
 
 SAMPLE_PROMPTS = (
@@ -64,12 +64,7 @@ class MiniatureBase:
     def collate(self, plan: Plan) -> Batch:
         """Latents, noise and the captions' token ids."""
         latents = self.faces.latents[plan["record"], plan["variant"]].float()
-        prompts = [
-            training_prompt(self.faces.traits[record][variant], torch.Generator().manual_seed(seed))
-            for record, variant, seed in zip(
-                *(plan[name].tolist() for name in ("record", "variant", "text_seed")), strict=True
-            )
-        ]
+        prompts = training_prompts(self.faces.traits, plan)
         return {
             "latents": latents,
             "noise": noise_of(plan["noise_seed"], tuple(latents.shape[1:])),

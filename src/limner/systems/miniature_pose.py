@@ -13,7 +13,7 @@ from limner.diffusion.schedule import draw_timesteps, signal_to_noise
 from limner.losses.denoising import WeightName, denoising_loss, denoising_target, denoising_weight
 from limner.systems.contract import Batch, Inspection, LossTerms, Plan
 from limner.systems.miniature_pose_data import PosedFaces, lines_of
-from limner.systems.miniature_prompts import training_prompt
+from limner.systems.miniature_prompts import training_prompts
 from limner.systems.portraits import draw_seeds, noise_of
 
 NUM_SHOWN = 4
@@ -63,10 +63,7 @@ class MiniaturePose:
         """Latents, noise, the captions' token ids, and the lines in uint8."""
         record, variant = plan["record"], plan["variant"]
         latents = self.faces.latents[record, variant].float()
-        prompts = [
-            training_prompt(self.faces.traits[row][column], torch.Generator().manual_seed(seed))
-            for row, column, seed in zip(record.tolist(), variant.tolist(), plan["text_seed"].tolist(), strict=True)
-        ]
+        prompts = training_prompts(self.faces.traits, plan)
         return {
             "latents": latents,
             "noise": noise_of(plan["noise_seed"], tuple(latents.shape[1:])),

@@ -1,8 +1,11 @@
 """The sentences a training picture of the miniature goes with, made anew at every use."""
 
+from collections.abc import Sequence
+
 import torch
 
 from limner.data.captions import Traits, caption
+from limner.systems.contract import Plan
 
 EMPTY_PROMPT_PROBABILITY = 0.1
 NOISE_WORD_PROBABILITY = 0.15
@@ -23,3 +26,11 @@ def training_prompt(
         parts.insert(1 + int(torch.randint(len(parts), (), generator=rng)), word)
         sentence = ", ".join(parts)
     return sentence
+
+
+def training_prompts(traits: Sequence[Sequence[Traits]], plan: Plan) -> list[str]:
+    """The sentences of a plan's rows; ``traits`` by record and variant."""
+    rows = zip(*(plan[name].tolist() for name in ("record", "variant", "text_seed")), strict=True)
+    return [
+        training_prompt(traits[record][variant], torch.Generator().manual_seed(seed)) for record, variant, seed in rows
+    ]

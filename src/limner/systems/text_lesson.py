@@ -21,7 +21,7 @@ from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, LossTerms, Plan
 from limner.systems.latent_reader import LatentReader
 from limner.systems.miniature_data import EncodedFaces
-from limner.systems.miniature_prompts import training_prompt
+from limner.systems.miniature_prompts import training_prompts
 from limner.systems.portraits import draw_seeds
 
 CLASSES: Mapping[str, tuple[str, ...]] = {trait: tuple(values) for trait, values in WORDS.items()} | {"name": NAMES}
@@ -60,11 +60,7 @@ class TextLesson:
 
     def collate(self, plan: Plan) -> Batch:
         """Latents, token ids and the classes of what was said."""
-        rows = zip(*(plan[name].tolist() for name in ("record", "variant", "text_seed")), strict=True)
-        prompts = [
-            training_prompt(self.faces.traits[record][variant], torch.Generator().manual_seed(seed))
-            for record, variant, seed in rows
-        ]
+        prompts = training_prompts(self.faces.traits, plan)
         return {
             "latents": self.faces.latents[plan["record"], plan["variant"]].float(),
             "token_ids": token_ids(self.tokenizer, prompts),
