@@ -8,7 +8,7 @@ import pytest
 from limner.apps.ablation import VARIANTS, Variant, chosen_variants, ground_of, seeds_named
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
-from limner.apps.training_miniature import FactRecipe
+from limner.apps.training_miniature_fact import FactRecipe
 from limner.core.checkpoint import read_header
 from limner.core.errors import CheckpointError, ConfigError, MissingExtraError
 from limner.diffusion.miniature import MiniatureConfig, build_unet

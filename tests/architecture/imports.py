@@ -24,6 +24,7 @@ USES = {
 SYSTEMS_ASSEMBLED_IN = (
     "limner.apps.assembly",
     "limner.apps.training_miniature",
+    "limner.apps.training_miniature_fact",
     "limner.apps.training_upscaler",
     "limner.apps.training_pose",
     "limner.apps.training_fact",

@@ -7,11 +7,10 @@ from limner.apps.training_fact import train_fact
 from limner.apps.training_miniature import (
     BaseRecipe,
     EncoderRecipe,
-    FactRecipe,
     train_miniature_base,
     train_miniature_encoder,
-    train_miniature_fact,
 )
+from limner.apps.training_miniature_fact import FactRecipe, train_miniature_fact
 from limner.apps.training_pose import PoseRecipe, train_miniature_pose
 from limner.apps.training_progress import Report
 from limner.apps.training_upscaler import UpscalerRecipe, train_miniature_upscaler
@@ -58,7 +57,7 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
     if isinstance(recipe, BaseRecipe):
         return train_miniature_base(recipe, shards, folder, autoencoder, report)
     if isinstance(recipe, FactRecipe):
-        return train_miniature_fact(recipe, folder, report)
+        return train_miniature_fact(recipe, shards, folder, report)
     if isinstance(recipe, UpscalerRecipe):
         return train_miniature_upscaler(recipe, shards, folder, report)
     if isinstance(recipe, PoseRecipe):

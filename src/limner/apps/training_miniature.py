@@ -1,23 +1,21 @@
-"""The miniature's three runs, from recipe to exported weights: encoder, base, adapter.
+"""The miniature's first two runs, from recipe to exported weights: encoder and base.
 
 All runs of one miniature share a folder: ``<run>/`` holds what is needed to go on, ``encoded/`` the pictures as
 latents, ``model/`` what :class:`~limner.diffusion.miniature.Miniature` and ``limner portrait`` read. The adapter's run
 needs the other two.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
 from limner.apps.training_progress import Report, run_through
-from limner.core.checkpoint import quantize, save_checkpoint
 from limner.core.config import Config
 from limner.core.errors import InputError
 from limner.core.files import replacing
@@ -26,7 +24,6 @@ from limner.data.face_blends import blended_faces
 from limner.data.record import read_shards
 from limner.data.variants import NUM_NAMED
 from limner.diffusion.autoencoder import TinyFaceAutoencoder, read_taef2
-from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import (
     Miniature,
     MiniatureConfig,
@@ -37,19 +34,13 @@ from limner.diffusion.miniature import (
 )
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.faces.alignment import align
-from limner.identity.encoder import load_encoder, save_encoder
+from limner.identity.encoder import save_encoder
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
 from limner.losses.denoising import WeightName
-from limner.systems.adapter_files import begin_adapter, trained_with
-from limner.systems.designs import AdapterDesign, FaceSystem, new_system
-from limner.systems.encoded_portraits import EncodedPortraits, encode_references
 from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
-from limner.systems.fact_objective import FactObjective
-from limner.systems.fact_training import FactTraining
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
-from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.text_lesson import TextLesson
 from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
@@ -97,33 +88,6 @@ class BaseRecipe(Config):
     start: Path | None = None
     model: MiniatureConfig
     text: TextRecipe
-    training: LoopSettings
-
-
-class LessonRecipe(Config):
-    """Teach the adapter's projector before the adapter.
-
-    Attributes:
-        batch: faces of a step.
-        other_picture_probability: of a face that draws another picture of its person instead of its own.
-    """
-
-    batch: PositiveInt
-    other_picture_probability: float = Field(default=0.5, ge=0, le=1)
-    training: LoopSettings
-
-
-class FactRecipe(FactObjective):
-    """Train an adapter on the frozen base.
-
-    Attributes:
-        start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
-    """
-
-    system: Literal["miniature-fact"]
-    start: Path | None = None
-    fact: AdapterDesign
-    projector: LessonRecipe
     training: LoopSettings
 
 
@@ -176,52 +140,6 @@ def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: 
     if run.writes:
         miniature.save(folder / "model")
     return folder / "model"
-
-
-def train_miniature_fact(recipe: FactRecipe, folder: Path, report: Report) -> Path:
-    """Writes ``model/adapter.safetensors``."""
-    base = Miniature.load(folder / "model")
-    encoder, header = load_encoder(folder / "model" / "encoder.safetensors")
-    faces = EncodedFaces.load(folder / "encoded" / "train.safetensors")
-    torch.manual_seed(recipe.training.seed)
-    system = new_system(base.unet, recipe.fact)
-    system.require_space(str(header.feature_space))
-    base.unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    pipeline = base.pipeline()
-    pipeline.set_progress_bar_config(disable=True)
-    backbone = StableDiffusionBackbone(pipeline)
-    portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
-    start = None
-    if recipe.start is None:
-        _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
-    else:
-        start = begin_adapter(system, recipe.start, like=system.header())
-    task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps)
-    run = run_through("fact", folder, task, recipe.training, report)
-    target = folder / "model" / "adapter.safetensors"
-    if run.writes:
-        save_checkpoint(target, quantize(system.state_dict()), trained_with(system.header(), header, start=start))
-    return target
-
-
-def _teach_projector(
-    recipe: FactRecipe,
-    system: FaceSystem,
-    portraits: EncodedPortraits,
-    latent_shape: Sequence[int],
-    folder: Path,
-    report: Report,
-) -> None:
-    lesson = ProjectorLesson(
-        system,
-        portraits,
-        token_width=recipe.fact.resampler.context_width,
-        latent_shape=latent_shape,
-        batch=recipe.projector.batch,
-        pairing=recipe.pairing,
-        other_picture_probability=recipe.projector.other_picture_probability,
-    )
-    run_through("projector", folder, lesson, recipe.projector.training, report)
 
 
 def _lessons(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -> Lessons:

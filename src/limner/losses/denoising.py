@@ -27,6 +27,22 @@ def denoising_target(prediction_type: PredictionType, latents: Tensor, noise: Te
     return kept.sqrt() * noise - (1 - kept).sqrt() * latents
 
 
+def denoised_latents(prediction_type: PredictionType, prediction: Tensor, noisy: Tensor, kept: Tensor) -> Tensor:
+    """The clean latents that a prediction amounts to, shaped as ``noisy``; the inverse of :func:`denoising_target`.
+
+    Args:
+        prediction: ``(batch, channels, height, width)``.
+        noisy: same shape, what the denoiser was given.
+        kept: ``(batch,)`` in (0, 1], as there.
+    """
+    if prediction_type == "sample":
+        return prediction
+    kept = kept[:, None, None, None]
+    if prediction_type == "epsilon":
+        return (noisy - (1 - kept).sqrt() * prediction) / kept.sqrt()
+    return kept.sqrt() * noisy - (1 - kept).sqrt() * prediction
+
+
 def denoising_loss(
     prediction: Tensor, target: Tensor, weight: Tensor | None = None, region: Tensor | None = None
 ) -> Tensor:

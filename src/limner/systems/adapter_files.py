@@ -132,7 +132,12 @@ def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Hea
 
 
 def trained_with(
-    header: Header, encoder: Header, filters: Iterable[str] = (), *, start: Header | None = None
+    header: Header,
+    encoder: Header,
+    filters: Iterable[str] = (),
+    *,
+    start: Header | None = None,
+    guides: Iterable[str] = (),
 ) -> Header:
     """An adapter's header that names every recogniser in its training, so that none of them is taken as its judge.
 
@@ -140,7 +145,10 @@ def trained_with(
         encoder: header of the face encoder whose features it reads.
         filters: feature spaces of the recognisers that filtered the training data.
         start: header of the file that training began with.
+        guides: feature spaces of recognisers that a loss looked through.
     """
     roles = {} if start is None else dict(start.recognizers)
     roles |= dict.fromkeys(filters, "filtered the training data") | dict(encoder.recognizers)
+    for space in guides:
+        roles[space] = "; ".join(filter(None, (roles.get(space), "guided the adapter's training")))
     return header.model_copy(update={"recognizers": roles | {str(encoder.feature_space): "encoder"}})

@@ -17,12 +17,13 @@ from limner.data.pairing import Mixed, draw_targets, pairing_named
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise
 from limner.identity.vit import FaceViT
-from limner.losses.denoising import denoising_loss, denoising_target, denoising_weight
+from limner.losses.denoising import denoised_latents, denoising_loss, denoising_target, denoising_weight
 from limner.losses.increment import increment_loss, increment_ratio, read_increment
 from limner.systems.contract import Batch, FaceAdapterSystem, Inspection, LayerRecord, LossTerms, Plan
 from limner.systems.fact_curriculum import people_with_large_faces
 from limner.systems.fact_objective import FactObjective
 from limner.systems.frozen_inputs import FrozenInputs
+from limner.systems.likeness_term import LikenessTerm
 from limner.systems.portraits import Portraits, draw_seeds, noise_of
 
 
@@ -38,12 +39,14 @@ class FactTraining:
         *,
         steps: int,
         encoder: FaceViT | None = None,
+        likeness: LikenessTerm | None = None,
     ) -> None:
         """Inject the system if it is not; the backbone is frozen.
 
         Args:
             steps: length of the run, which the curriculum is stretched over.
             encoder: makes features of the portraits' faces; None where they come with features.
+            likeness: a further loss; None for FACT as published.
 
         Raises:
             ConfigError: there is no such pairing, or no face is as large as the curriculum asks.
@@ -54,6 +57,7 @@ class FactTraining:
         self.backbone, self.portraits, self.objective, self.steps = backbone, portraits, objective, steps
         self.encoder = None if encoder is None else encoder.requires_grad_(False).eval()
         self.inputs = FrozenInputs(backbone, self.encoder)
+        self.likeness = likeness
         if not system.adapter.is_injected:
             system.adapter.inject(backbone.pipeline.unet)
         if objective.activation_checkpointing:
@@ -66,14 +70,17 @@ class FactTraining:
 
     @property
     def frozen(self) -> Sequence[nn.Module]:
-        """Backbone and encoder."""
-        return [*self.backbone.parts, *([] if self.encoder is None else [self.encoder])]
+        """Backbone, encoder, and who looks at likeness."""
+        others = (self.encoder, self.likeness and self.likeness.guide)
+        return [*self.backbone.parts, *(network for network in others if network is not None)]
 
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move them; the encoder stays in float32, as it was where features were kept from before."""
         self.backbone.place(device, dtype)
         if self.encoder is not None:
             self.encoder.to(device)
+        if self.likeness is not None:
+            self.likeness.guide.to(device)
 
     def draw(self, step: int, rng: torch.Generator) -> Plan:
         """Who is shown by whose face in every row, at which noise, and what is left out."""
@@ -82,7 +89,7 @@ class FactTraining:
         records = draw_targets(self._people_at(done), rows, rng, per_person=objective.pictures_per_person)
         references = Mixed(self._pairing, curriculum.shuffle_at(done))(records, rng)
         keep_face, keep_text = curriculum.draw_kept(done, rows, rng)
-        return {
+        plan = {
             "record": torch.tensor(records),
             "reference": torch.tensor(references),
             "variant": torch.randint(self.portraits.num_variants, (rows,), generator=rng),
@@ -98,29 +105,36 @@ class FactTraining:
             "noise_seed": draw_seeds(rows, rng),
             "text_seed": draw_seeds(rows, rng),
         }
+        return plan if self.likeness is None else plan | {"looked_at": self.likeness.draw(rows, rng)}
 
     def collate(self, plan: Plan) -> Batch:
         """The rows with their pictures, faces, sentences and noise."""
         kept = {name: plan[name] for name in ("keep_face", "keep_text", "masked", "timesteps")}
         noise = noise_of(plan["noise_seed"], self.backbone.latent_shape)
-        return kept | {"noise": noise} | self.portraits.load(plan)
+        aims = {} if self.likeness is None else self.likeness.load(plan)
+        return kept | {"noise": noise} | aims | self.portraits.load(plan)
 
     def loss(self, batch: Batch, step: int) -> LossTerms:
-        """``denoising``: weighted error of what the backbone predicts; ``increment``: FAIR."""
+        """``denoising``: weighted error of what the backbone predicts; ``increment``: FAIR; perhaps ``likeness``."""
         schedule, timesteps = self.backbone.noise_schedule, batch["timesteps"]
         latents, noise = self.inputs.latents(batch), batch["noise"]
-        prediction, records = self._predict(batch, latents)
-        kind = schedule.config.prediction_type
-        target = denoising_target(kind, latents, noise, schedule.alphas_cumprod.to(latents.device)[timesteps])
+        noisy = schedule.add_noise(latents, noise, timesteps)
+        prediction, records = self._predict(batch, noisy)
+        kind, kept_signal = schedule.config.prediction_type, schedule.alphas_cumprod.to(latents.device)[timesteps]
+        target = denoising_target(kind, latents, noise, kept_signal)
         weight = denoising_weight(self.objective.loss_weight, kind, signal_to_noise(schedule, timesteps))
         mask = batch["face_mask"].float()
         kept = batch["keep_face"][:, None, None, None]
-        return {
+        terms = {
             "denoising": denoising_loss(prediction, target, weight, self._region(batch, mask, latents)),
             "increment": increment_loss(
                 self._layers(records), mask * kept if self.objective.fair_when_dropped else mask
             ),
         }
+        if self.likeness is None:
+            return terms
+        clean = denoised_latents(kind, prediction, noisy, kept_signal)
+        return terms | {"likeness": self.likeness.loss(clean, batch, kept_signal)}
 
     @torch.no_grad()
     def inspect(self) -> Inspection:
@@ -133,7 +147,8 @@ class FactTraining:
         rows = self.collate({name: values[: max(len(seeds), 1)] for name, values in plan.items()})
         batch = {name: values.to(device) for name, values in rows.items()}
         with _evaluated(self.module):
-            _, records = self._predict(batch, self.inputs.latents(batch))
+            schedule, latents = self.backbone.noise_schedule, self.inputs.latents(batch)
+            _, records = self._predict(batch, schedule.add_noise(latents, batch["noise"], batch["timesteps"]))
             layers, mask = self._layers(records), batch["face_mask"].float()
             ratios = {
                 record.layer: float(increment_ratio(*layer, mask).nanmean())
@@ -150,9 +165,8 @@ class FactTraining:
         with self.system.adapter.conditioned(tokens, self.system.null_tokens, guided=guidance > 1, scale=1.0):
             return list(self.backbone.sample(text, empty, seeds=seeds, num_steps=steps, guidance_scale=guidance))
 
-    def _predict(self, batch: Batch, latents: Tensor) -> tuple[Tensor, Sequence[LayerRecord]]:
+    def _predict(self, batch: Batch, noisy: Tensor) -> tuple[Tensor, Sequence[LayerRecord]]:
         """The backbone's answer to the noisy latents, and what every layer of the adapter added to come to it."""
-        noisy = self.backbone.noise_schedule.add_noise(latents, batch["noise"], batch["timesteps"])
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         tokens, text = self.system.face_tokens(self.inputs.face_features(batch)), self.inputs.text(batch)
         adapter = self.system.adapter

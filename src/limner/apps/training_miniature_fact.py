@@ -1,0 +1,140 @@
+"""The miniature's third run, from recipe to exported weights: the adapter, on the finished encoder and base.
+
+The folder is the one that :mod:`limner.apps.training_miniature` filled.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, PositiveInt
+
+from limner.apps.training_progress import Report, run_through
+from limner.core.checkpoint import quantize, save_checkpoint
+from limner.core.config import Config
+from limner.core.errors import InputError
+from limner.data.record import read_shards
+from limner.diffusion.backbone import StableDiffusionBackbone
+from limner.diffusion.miniature import Miniature
+from limner.identity.encoder import load_encoder
+from limner.identity.guide_network import GuideNetwork
+from limner.identity.recognition import GUIDE_SPACE
+from limner.systems.adapter_files import begin_adapter, trained_with
+from limner.systems.designs import AdapterDesign, FaceSystem, new_system
+from limner.systems.encoded_portraits import EncodedPortraits, encode_references
+from limner.systems.fact_objective import FactObjective
+from limner.systems.fact_training import FactTraining
+from limner.systems.likeness_term import LikenessTerm, likeness_aims
+from limner.systems.miniature_data import EncodedFaces
+from limner.systems.projector_lesson import ProjectorLesson
+from limner.training.settings import LoopSettings
+
+
+class LessonRecipe(Config):
+    """Teach the adapter's projector before the adapter.
+
+    Attributes:
+        batch: faces of a step.
+        other_picture_probability: of a face that draws another picture of its person instead of its own.
+    """
+
+    batch: PositiveInt
+    other_picture_probability: float = Field(default=0.5, ge=0, le=1)
+    training: LoopSettings
+
+
+class LikenessRecipe(Config):
+    """A further loss of the adapter, through the guide; how much it counts is ``training.weights.likeness``.
+
+    Attributes:
+        probability: of a row that the guide looks at.
+    """
+
+    probability: float = Field(gt=0, le=1)
+
+
+class FactRecipe(FactObjective):
+    """Train an adapter on the frozen base.
+
+    Attributes:
+        likeness: None for FACT's own losses only.
+        start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
+    """
+
+    system: Literal["miniature-fact"]
+    start: Path | None = None
+    likeness: LikenessRecipe | None = None
+    fact: AdapterDesign
+    projector: LessonRecipe
+    training: LoopSettings
+
+
+def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -> Path:
+    """Writes ``model/adapter.safetensors``."""
+    base = Miniature.load(folder / "model")
+    encoder, header = load_encoder(folder / "model" / "encoder.safetensors")
+    faces = EncodedFaces.load(folder / "encoded" / "train.safetensors")
+    torch.manual_seed(recipe.training.seed)
+    system = new_system(base.unet, recipe.fact)
+    system.require_space(str(header.feature_space))
+    base.unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    pipeline = base.pipeline()
+    pipeline.set_progress_bar_config(disable=True)
+    backbone = StableDiffusionBackbone(pipeline)
+    portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
+    start = None
+    if recipe.start is None:
+        _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
+    else:
+        start = begin_adapter(system, recipe.start, like=system.header())
+    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
+    task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps, likeness=likeness)
+    run = run_through("fact", folder, task, recipe.training, report)
+    target = folder / "model" / "adapter.safetensors"
+    if run.writes:
+        about = trained_with(system.header(), header, start=start, guides=[GUIDE_SPACE] if likeness else [])
+        save_checkpoint(target, quantize(system.state_dict()), about)
+    return target
+
+
+def _likeness(recipe: LikenessRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:
+    """The aims come from the shards that the run's latents were made of.
+
+    Raises:
+        InputError: other shards.
+    """
+    aims = likeness_aims(record for record in read_shards(shards) if record.split == "train")
+    if len(aims.centres) != len(faces.person):
+        raise InputError(
+            f"{shards} holds {len(aims.centres)} training pictures, but the latents of this run were made of "
+            f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
+        )
+    photos = torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits])
+    return LikenessTerm(
+        GuideNetwork(),
+        lambda latents: base.vae.decode(latents).sample,
+        aims,
+        counted=photos,
+        probability=recipe.probability,
+    )
+
+
+def _teach_projector(
+    recipe: FactRecipe,
+    system: FaceSystem,
+    portraits: EncodedPortraits,
+    latent_shape: Sequence[int],
+    folder: Path,
+    report: Report,
+) -> None:
+    lesson = ProjectorLesson(
+        system,
+        portraits,
+        token_width=recipe.fact.resampler.context_width,
+        latent_shape=latent_shape,
+        batch=recipe.projector.batch,
+        pairing=recipe.pairing,
+        other_picture_probability=recipe.projector.other_picture_probability,
+    )
+    run_through("projector", folder, lesson, recipe.projector.training, report)

@@ -1,0 +1,16 @@
+"""Likeness: how far a recogniser's view of a predicted picture is from the person's."""
+
+from torch import Tensor
+
+
+def likeness_loss(embeddings: Tensor, aims: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean of 1 - cosine; 0 without rows.
+
+    Args:
+        embeddings: unit vectors ``(rows, dim)`` of what was predicted.
+        aims: unit vectors ``(rows, dim)`` of the people.
+        weight: ``(rows,)``, not negative. The mean is over rows, not over weights, so that rows in which little can be
+            seen count little.
+    """
+    distances = 1 - (embeddings.float() * aims.float()).sum(dim=1)
+    return (distances * weight).sum() / max(len(distances), 1)
