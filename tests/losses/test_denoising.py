@@ -8,6 +8,7 @@ from limner.losses.denoising import (
     VELOCITY_WEIGHTS,
     PredictionType,
     WeightName,
+    denoised_latents,
     denoising_loss,
     denoising_target,
     denoising_weight,
@@ -52,6 +53,18 @@ def test_targets_are_those_of_diffusers() -> None:
     torch.testing.assert_close(denoising_target("v_prediction", latents, noise, kept), velocity)
     assert denoising_target("epsilon", latents, noise, kept) is noise
     assert denoising_target("sample", latents, noise, kept) is latents
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+def test_the_right_answer_amounts_to_the_clean_latents(kind: PredictionType) -> None:
+    rng = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(3, 2, 4, 4, generator=rng), torch.randn(3, 2, 4, 4, generator=rng)
+    schedule = DDPMScheduler(num_train_timesteps=1000)
+    timesteps = torch.tensor([0, 400, 900])
+    kept = schedule.alphas_cumprod[timesteps]
+    noisy = schedule.add_noise(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
+    told = denoised_latents(kind, denoising_target(kind, latents, noise, kept), noisy, kept)
+    torch.testing.assert_close(told, latents, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["min-snr", "floored-min-snr"])

@@ -63,6 +63,9 @@ def serve(
     settings = service_settings(config, data, database, model)
     import logging
 
+    from limner.core.allocation import share_one_heap
+
+    share_one_heap()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if ray:
         from limner.apps.service.extra import require_ray_packages

@@ -1,0 +1,139 @@
+"""Likeness: the face is found where the recogniser looks for it, and only rows that can show the person count."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from limner.diffusion.backbone import StableDiffusionBackbone
+from limner.faces.alignment import align
+from limner.identity.recognition import GUIDE_SPACE
+from limner.systems.encoded_portraits import EncodedPortraits
+from limner.systems.fact_objective import FactObjective
+from limner.systems.fact_training import FactTraining
+from limner.systems.likeness_term import AIM, COUNTS, GRID, LikenessAims, LikenessTerm, likeness_aims, sampling_grid
+from tests.data.examples import record
+from tests.systems.tiny import FEATURE_WIDTH, PATCHES, PERSON, awake_fact, encoded_faces, miniature, random
+
+LANDMARKS = np.array([[52, 60], [84, 58], [69, 78], [56, 92], [83, 91]], np.float32)
+DIM = 8
+
+
+class Eye(nn.Module):
+    """Sees the mean colours of some places."""
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return F.normalize(F.adaptive_avg_pool2d(faces, (2, 4)).mean(dim=1).flatten(1), dim=1)
+
+
+def smooth(side: int) -> np.ndarray:
+    coarse = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    fine = F.interpolate(coarse, size=side, mode="bicubic").clamp(0, 1)
+    return (fine[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def laid(picture: np.ndarray, grid: Tensor) -> np.ndarray:
+    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    places = F.affine_grid(grid[None], [1, 3, 112, 112], align_corners=False)
+    return F.grid_sample(pixels, places, align_corners=False)[0].permute(1, 2, 0).numpy()
+
+
+def test_the_grid_lays_a_face_where_the_recogniser_looks_for_it() -> None:
+    picture = smooth(128)
+    aligned = align(picture, LANDMARKS).image
+    assert np.abs(laid(picture, sampling_grid(LANDMARKS, 128)) - aligned).max() < 3
+
+
+def test_the_mirrored_picture_gives_the_same_face() -> None:
+    whole = record(person="p")
+    [pair] = likeness_aims([whole]).grids
+    plain, mirrored = laid(whole.image, pair[0]), laid(whole.image[:, ::-1], pair[1])
+    assert np.abs(plain - mirrored).max() < 0.05
+    assert np.ptp(plain) > 5
+
+
+def test_the_aim_is_the_person_and_not_the_picture() -> None:
+    seen = np.array([[1, 0], [0.6, 0.8], [0, -1]], np.float32)
+    people = [record(row, person="aab"[row], embeddings={GUIDE_SPACE: seen[row]}) for row in range(3)]
+    centres = likeness_aims(people).centres
+    mean = np.array([1.6, 0.8]) / np.hypot(1.6, 0.8)
+    np.testing.assert_allclose(centres, [mean, mean, (0, -1)], atol=1e-6)
+
+
+def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:
+    rows = len(PERSON)
+    aims = LikenessAims(
+        torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(rows, 2, 2, 3), F.normalize(random(rows, DIM, seed=9), dim=1)
+    )
+    decode = lambda latents: F.interpolate(latents[:, :3], scale_factor=8).tanh()  # noqa: E731
+    counted = torch.ones(rows, 2, dtype=torch.bool) if counted is None else counted
+    return LikenessTerm(Eye(), decode, aims, counted=counted, probability=probability)
+
+
+def plan(**changes: Any) -> dict[str, Tensor]:
+    yes = torch.ones(4, dtype=torch.bool)
+    given = {"record": torch.tensor([0, 1, 4, 5]), "variant": torch.tensor([0, 1, 0, 1])}
+    return given | {"looked_at": yes, "keep_face": yes} | changes
+
+
+def test_only_photos_with_a_face_that_are_looked_at_count() -> None:
+    photos = torch.ones(len(PERSON), 2, dtype=torch.bool)
+    photos[4, 0] = False
+    keep, look = torch.tensor([True, False, True, True]), torch.tensor([True, True, True, False])
+    loaded = term(counted=photos).load(plan(keep_face=keep, looked_at=look))
+    assert loaded[COUNTS].tolist() == [True, False, False, False]
+    assert loaded[GRID].shape == (4, 2, 3)
+    assert loaded[AIM].shape == (4, DIM)
+
+
+def test_rows_that_do_not_count_change_nothing_and_none_cost_nothing() -> None:
+    one, latents, kept = term(), random(4, 32, 4, 4), torch.full((4,), 0.5)
+    batch = one.load(plan()) | {COUNTS: torch.tensor([True, False, True, False])}
+    changed = latents.clone()
+    changed[[1, 3]] += 1
+    assert one.loss(latents, batch, kept) == one.loss(changed, batch, kept)
+    changed[0] += 1
+    assert one.loss(latents, batch, kept) != one.loss(changed, batch, kept)
+    assert one.loss(latents, batch | {COUNTS: torch.zeros(4, dtype=torch.bool)}, kept) == 0
+
+
+def test_noisy_rows_count_by_the_signals_amplitude() -> None:
+    one, latents = term(), random(4, 32, 4, 4)
+    batch = one.load(plan())
+    full = one.loss(latents, batch, torch.ones(4))
+    assert one.loss(latents, batch, torch.full((4,), 0.25)).item() == pytest.approx(full.item() / 2)
+
+
+def task(likeness: LikenessTerm | None) -> FactTraining:
+    base = miniature()
+    backbone = StableDiffusionBackbone(base.pipeline())
+    features = random(len(PERSON), PATCHES, FEATURE_WIDTH, seed=5).half()
+    portraits = EncodedPortraits(encoded_faces(), features, backbone.tokenize)
+    objective = FactObjective(batch=4, loss_weight="min-snr")
+    return FactTraining(awake_fact(base), backbone, portraits, objective, steps=10, likeness=likeness)
+
+
+def test_training_has_the_term_only_if_it_is_given_one_and_it_teaches_the_adapter() -> None:
+    plain, taught = task(None), task(term())
+    terms = [one.loss(one.collate(one.draw(0, torch.Generator().manual_seed(3))), 0) for one in (plain, taught)]
+    assert set(terms[1]) - set(terms[0]) == {"likeness"}
+    assert torch.equal(terms[0]["denoising"], terms[1]["denoising"])
+    terms[1]["likeness"].backward()
+    assert all(value.grad is not None and value.grad.any() for value in taught.module.parameters() if value.ndim > 1)
+
+
+def test_a_likeness_that_is_followed_falls() -> None:
+    taught = task(term())
+    batch = taught.collate(taught.draw(0, torch.Generator().manual_seed(3)))
+    optimizer = torch.optim.Adam(taught.module.parameters(), lr=1e-2)
+    losses: list[float] = []
+    for step in range(12):
+        loss = taught.loss(batch, step)["likeness"]
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < 0.95 * losses[0]
