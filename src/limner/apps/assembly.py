@@ -235,8 +235,8 @@ class Assembly:
         path = self.base.own(ENLARGER_FILE)
         if path is None:
             raise ConfigError(
-                f"{self.base.name} brings no network that enlarges its pictures; leave enlarge (--enlarge) out, or "
-                "train one: limner train recipes/miniature-upscaler.toml (docs/miniature.md)"
+                f"{self.base.public_name} brings no network that enlarges its pictures; leave enlarge (--enlarge) out, "
+                "or train one: limner train recipes/miniature-upscaler.toml (docs/miniature.md)"
             )
         return Enlarger(load_upscaler(path), upscaler_licence(path))
 

@@ -48,6 +48,11 @@ class Base:
     pipeline: "StableDiffusionPipeline | StableDiffusionXLPipeline"
 
     @property
+    def public_name(self) -> str:
+        """A folder's last name only: where it lies on somebody's disk is nobody's business."""
+        return self.name if self.folder is None else self.folder.absolute().name
+
+    @property
     def guidance_scale(self) -> float:
         """The default guidance."""
         return GUIDANCE_SCALES.get(self.kind, GUIDANCE_SCALES["sd15"])
@@ -55,7 +60,7 @@ class Base:
     @property
     def licences(self) -> tuple[str, ...]:
         """Names of licence records; of a base without one, its own name."""
-        return LICENCES.get(self.kind, (self.name,))
+        return LICENCES.get(self.kind, (self.public_name,))
 
     def own(self, file: str) -> Path | None:
         """A file that a miniature's folder brings; None if it does not, or the base is another."""

@@ -255,7 +255,7 @@ class _Call:
         adapter = self.assembly.adapter
         if adapter is None:
             raise AdapterError(
-                f"{self.assembly.base.name} has no face adapter, so it cannot draw a given person; name one "
+                f"{self.assembly.base.public_name} has no face adapter, so it cannot draw a given person; name one "
                 "(adapter=..., --adapter), or draw anybody with adapter_scale=0 (--scale 0)"
             )
         placed = self.rows[0].placed

@@ -29,16 +29,11 @@ def portrait_making(
     public = {name: value for name, value in settings.model_dump().items() if name in PUBLIC}
     return Making(
         kind=kind,
-        model=_public_name(assembly.base.name),
+        model=assembly.base.public_name,
         adapter=named,
         licences=(*assembly.licences_of(settings), *also),
         parameters={"seed": seed, **public},
     )
-
-
-def _public_name(model: str) -> str:
-    """A folder's last name only: where it lies on somebody's disk is nobody's business."""
-    return Path(model).name if Path(model).exists() else model
 
 
 def source_of(template: Photo, picture: np.ndarray) -> Source:
