@@ -6,6 +6,7 @@ import shutil
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from limner.data.record import FaceRecord, write_shard
 from limner.data.synthetic_people import SOURCE
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.miniature import Miniature
+from limner.identity.recognition import GUIDE_SPACE
 from tests.data.examples import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +35,8 @@ def run(*arguments: str) -> int:
 
 def _record(number: int, *, split: str) -> FaceRecord:
     name, box = f"generated-{number // 2:05d}", (60.0, 70.0, 136.0, 170.0)
-    return record(number, person=name, source=SOURCE, split=split, face_box=box)
+    seen = {GUIDE_SPACE: np.eye(512, dtype=np.float32)[number]}
+    return record(number, person=name, source=SOURCE, split=split, face_box=box, embeddings=seen)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +150,18 @@ def test_an_adapter_begins_with_the_weights_of_another(model: Path, workshop: Pa
     assert run(str(TINY / "miniature-fact.toml"), *arguments, *chain.from_iterable(("--set", c) for c in changes)) == 0
     (before, one), (after, other) = (load_checkpoint(of / "adapter.safetensors") for of in (model, tmp_path / "model"))
     assert all(torch.allclose(after[name], values, atol=1e-2) for name, values in before.items())
-    assert one.recognizers == other.recognizers
+    assert one.recognizers[GUIDE_SPACE] == "teacher of the encoder; guided the adapter's training"
+    assert set(other.recognizers) == set(one.recognizers)
     assert not (tmp_path / "projector").exists()
+
+
+def test_likeness_wants_the_shards_that_the_latents_were_made_of(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shard(tmp_path / "a.tar", [_record(0, split="train")])
+    arguments = ["--shards", str(tmp_path), "-o", str(model.parent), "--threads", "1", "--set", "training.steps=9"]
+    assert run(str(TINY / "miniature-fact.toml"), *arguments) == 2
+    assert "name the shards that the base was trained on" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_base_asks_for_an_autoencoder(workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

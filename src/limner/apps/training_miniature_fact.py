@@ -113,7 +113,7 @@ def _likeness(recipe: LikenessRecipe, base: Miniature, faces: EncodedFaces, shar
     photos = torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits])
     return LikenessTerm(
         GuideNetwork(),
-        lambda latents: base.vae.decode(latents).sample,
+        lambda latents: base.vae.decode(latents)[0],
         aims,
         counted=photos,
         probability=recipe.probability,

@@ -5,23 +5,20 @@ that it reads the same files and identities as FACT and is trained by the same o
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Self
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Self, Unpack
 
-import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from limner.adapters.condition import WHOLE_RUN
 from limner.adapters.decoupled import DecoupledFaceAdapter
-from limner.adapters.memory import FaceMemory, remembered
+from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import EmbeddingProjector, pooled
 from limner.adapters.seam import Site, find_sites
-from limner.adapters.sparse import Sparse
 from limner.core.checkpoint import Header, save_checkpoint
 from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
-from limner.systems.fact import FaceGuidance
+from limner.systems.showing import FaceGuidance, Showing, people_shown
 
 SYSTEM = "decoupled"
 VERSION = "1"
@@ -68,39 +65,25 @@ class Decoupled(nn.Module):
         """The tokens of "no face", ``(1, num_tokens, context_width)``."""
         return self.projector.null_tokens()
 
-    @contextmanager
     def conditioned(
         self,
         face_features: Tensor,
         *,
         photo_mask: Tensor | None = None,
         face_guidance: FaceGuidance = "dropped",
-        guided: bool | None = None,
-        regions: Tensor | None = None,
-        scale: float | None = None,
-        block_scales: Mapping[str, float] | None = None,
-        window: tuple[float, float] = WHOLE_RUN,
-        sparse: Sparse | None = None,
         memory: FaceMemory | None = None,
-    ) -> Iterator[None]:
+        **showing: Unpack[Showing],
+    ) -> AbstractContextManager[None]:
         """Show the backbone these people; see :meth:`limner.systems.fact.Fact.conditioned`."""
-        repeats = self.config.num_tokens
-        nulls = None
-        if face_guidance == "dropped":
-            nulls = remembered(memory, self.projector, lambda rows: self.null_tokens, torch.zeros(1, 1))
-        with self.adapter.conditioned(
-            remembered(memory, self.projector, self.face_tokens, face_features),
-            nulls,
-            token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
-            guided=guided,
-            regions=regions,
-            scale=scale,
-            block_scales=block_scales,
-            window=window,
-            sparse=sparse,
+        return people_shown(
+            self,
+            face_features,
+            tokens_per_photo=self.config.num_tokens,
+            photo_mask=photo_mask,
+            face_guidance=face_guidance,
             memory=memory,
-        ):
-            yield
+            **showing,
+        )
 
     def require_space(self, feature_space: str) -> None:
         """Refuse features of another recogniser.

@@ -5,27 +5,23 @@ This file composes the two, and saves and loads them as one.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Literal, Self
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, Self, Unpack
 
-import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.adapter import GatedFaceAdapter, Order
-from limner.adapters.condition import WHOLE_RUN
-from limner.adapters.memory import FaceMemory, remembered
+from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import Resampler, ResamplerConfig, pooled
 from limner.adapters.seam import Site, find_sites
-from limner.adapters.sparse import Sparse
 from limner.core.checkpoint import Header, save_checkpoint
 from limner.systems.adapter_files import AdapterConfig, adapter_header, load_adapter, require_same_space
+from limner.systems.showing import FaceGuidance, Showing, people_shown
 
 SYSTEM = "fact"
 VERSION = "1"
-
-FaceGuidance = Literal["shared", "dropped"]
 
 
 class FactConfig(AdapterConfig):
@@ -79,21 +75,15 @@ class Fact(nn.Module):
         """The tokens of "no face", ``(1, num_tokens, context_width)``."""
         return self.resampler.null_tokens(1 if self.config.tokens == "global" else self.config.num_patches)
 
-    @contextmanager
     def conditioned(
         self,
         face_features: Tensor,
         *,
         photo_mask: Tensor | None = None,
         face_guidance: FaceGuidance = "dropped",
-        guided: bool | None = None,
-        regions: Tensor | None = None,
-        scale: float | None = None,
-        block_scales: Mapping[str, float] | None = None,
-        window: tuple[float, float] = WHOLE_RUN,
-        sparse: Sparse | None = None,
         memory: FaceMemory | None = None,
-    ) -> Iterator[None]:
+        **showing: Unpack[Showing],
+    ) -> AbstractContextManager[None]:
         """Show the backbone these people; see :meth:`GatedFaceAdapter.conditioned`.
 
         Args:
@@ -102,24 +92,17 @@ class Fact(nn.Module):
                 ``projectors.stack_photos`` gives it.
             face_guidance: what the unconditional rows see: the null face, or the person's.
             memory: keeps the tokens as well.
+            showing: as there.
         """
-        repeats = self.config.resampler.num_tokens
-        nulls = None
-        if face_guidance == "dropped":
-            nulls = remembered(memory, self.projector, lambda rows: self.null_tokens, torch.zeros(1, 1))
-        with self.adapter.conditioned(
-            remembered(memory, self.projector, self.face_tokens, face_features),
-            nulls,
-            token_mask=None if photo_mask is None else photo_mask.repeat_interleave(repeats, dim=1),
-            guided=guided,
-            regions=regions,
-            scale=scale,
-            block_scales=block_scales,
-            window=window,
-            sparse=sparse,
+        return people_shown(
+            self,
+            face_features,
+            tokens_per_photo=self.config.resampler.num_tokens,
+            photo_mask=photo_mask,
+            face_guidance=face_guidance,
             memory=memory,
-        ):
-            yield
+            **showing,
+        )
 
     def require_space(self, feature_space: str) -> None:
         """Refuse features of another recogniser.
