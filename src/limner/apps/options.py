@@ -29,6 +29,8 @@ Seed = Annotated[int, typer.Option(help="Of the first picture; the others have t
 Scale = Annotated[float | None, typer.Option(help="How strongly the person is kept, 0 not at all; 0.8 if not given.")]
 Likeness = Annotated[float | None, typer.Option(help=_LIKENESS)]
 Variety = Annotated[float | None, typer.Option(help=_VARIETY)]
+Height = Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")]
+Width = Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps; 25 if not given.")]
 Guidance = Annotated[float | None, typer.Option(help=_GUIDANCE)]
 Negative = Annotated[str | None, typer.Option(help="What the pictures should not show.")]

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from limner.apps import options
+from limner.apps import option_blocks, options
+from limner.apps.option_blocks import Options, with_blocks
 from limner.apps.settings import GroupSettings
 from limner.core.errors import ConfigError
 
@@ -21,7 +22,9 @@ def register(app: typer.Typer) -> None:
     app.command()(group)
 
 
+@with_blocks(dials=option_blocks.dials, model=option_blocks.model)
 def group(
+    *,
     face: Annotated[list[Path], typer.Option(help=FACE, show_default=False)],
     prompt: Annotated[str, typer.Argument(help="What the pictures show, the number of people included.")] = "",
     box: Annotated[list[str] | None, typer.Option(help=BOX)] = None,
@@ -29,54 +32,19 @@ def group(
     output: options.Output = Path("out"),
     count: options.Count = 1,
     seed: options.Seed = 0,
-    scale: options.Scale = None,
-    likeness: options.Likeness = None,
-    variety: options.Variety = None,
-    steps: options.Steps = None,
-    guidance: options.Guidance = None,
+    dials: Options,
     negative: options.Negative = None,
-    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
-    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    height: options.Height = None,
+    width: options.Width = None,
     retries: Annotated[int, typer.Option(help=RETRIES)] = 1,
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
     enlarge: options.Enlarge = None,
     style: options.Style = None,
-    styles: options.Styles = None,
-    lora: options.Lora = None,
-    lora_weight: options.LoraWeight = None,
-    scheduler: options.Scheduler = None,
-    face_guidance: options.FaceGuidance = None,
-    sparse: options.Sparse = None,
-    block_scale: options.BlockScale = None,
-    window: options.Window = None,
-    model: options.Model = "miniature",
-    adapter: options.Adapter = None,
-    encoder: options.Encoder = None,
-    device: options.Device = None,
-    commercial: options.Commercial = False,
+    model: Options,
 ) -> None:
     """Draw several people in one picture, each in a region of their own."""
-    dials = options.given(
-        negative_prompt=negative,
-        num_steps=steps,
-        guidance_scale=guidance,
-        adapter_scale=scale,
-        likeness=likeness,
-        variety=variety,
-        height=height,
-        width=width,
-        enlarge=enlarge,
-        style=style,
-        styles=styles,
-        lora=lora,
-        lora_weight=lora_weight,
-        scheduler=scheduler,
-        face_guidance=face_guidance,
-        sparse=sparse,
-        block_scales=options.scales_of(block_scale),
-        window=window,
-    )
-    settings = GroupSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, retries=retries, **dials)
+    own = options.given(negative_prompt=negative, height=height, width=width, enlarge=enlarge, style=style)
+    settings = GroupSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, retries=retries, **dials, **own)
     from limner.apps.group_job import GroupJob, run_job
     from limner.apps.portrait_job import Faces
     from limner.apps.tables import print_table
@@ -88,11 +56,7 @@ def group(
         people,
         boxes,
         mask,
-        model=model,
-        adapter=adapter,
-        encoder=encoder,
-        device=device,
-        commercial=commercial,
+        **model,
     )
     results = run_job(job, output)
     rows = [

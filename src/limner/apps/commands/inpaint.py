@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from limner.apps import options
+from limner.apps import option_blocks, options
+from limner.apps.option_blocks import Options, with_blocks
 from limner.apps.settings import DEFAULT_PROMPT, InpaintSettings
 from limner.apps.styles import DEFAULT_SUBJECT
 from limner.core.errors import ConfigError
@@ -27,7 +28,9 @@ def register(app: typer.Typer) -> None:
     app.command()(inpaint)
 
 
+@with_blocks(dials=option_blocks.dials, model=option_blocks.model)
 def inpaint(
+    *,
     template: Annotated[Path, typer.Option(help="The picture to put people into.", show_default=False)],
     prompt: Annotated[str, typer.Argument(help=PROMPT, show_default=False)] = "",
     face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
@@ -40,48 +43,15 @@ def inpaint(
     output: options.Output = Path("out"),
     count: options.Count = 1,
     seed: options.Seed = 0,
-    scale: options.Scale = None,
-    likeness: options.Likeness = None,
-    variety: options.Variety = None,
-    steps: options.Steps = None,
-    guidance: options.Guidance = None,
+    dials: Options,
     negative: options.Negative = None,
     style: options.Style = None,
-    styles: options.Styles = None,
-    lora: options.Lora = None,
-    lora_weight: options.LoraWeight = None,
-    scheduler: options.Scheduler = None,
-    face_guidance: options.FaceGuidance = None,
-    block_scale: options.BlockScale = None,
-    window: options.Window = None,
-    sparse: options.Sparse = None,
-    model: options.Model = "miniature",
-    adapter: options.Adapter = None,
-    encoder: options.Encoder = None,
-    device: options.Device = None,
-    commercial: options.Commercial = False,
+    model: Options,
 ) -> None:
     """Put people into a picture; every pixel outside their faces (or heads) stays as it is."""
-    dials = options.given(
-        negative_prompt=negative,
-        num_steps=steps,
-        guidance_scale=guidance,
-        adapter_scale=scale,
-        likeness=likeness,
-        variety=variety,
-        strength=strength,
-        style=style,
-        styles=styles,
-        lora=lora,
-        lora_weight=lora_weight,
-        scheduler=scheduler,
-        face_guidance=face_guidance,
-        block_scales=options.scales_of(block_scale),
-        window=window,
-        sparse=sparse,
-    )
+    own = options.given(negative_prompt=negative, strength=strength, style=style)
     prompt = prompt or (DEFAULT_PROMPT if style is None else DEFAULT_SUBJECT)
-    settings = InpaintSettings.of(prompt=prompt, count=count, seed=seed, region=region, **dials)
+    settings = InpaintSettings.of(prompt=prompt, count=count, seed=seed, region=region, **dials, **own)
     from limner.apps.inpaint_job import InpaintJob, run_job
     from limner.apps.tables import print_table
 
@@ -94,11 +64,7 @@ def inpaint(
         template,
         mask,
         _places(person, assign),
-        model=model,
-        adapter=adapter,
-        encoder=encoder,
-        device=device,
-        commercial=commercial,
+        **model,
     )
     results = run_job(job, output)
     rows = [

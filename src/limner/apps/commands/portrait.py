@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from limner.apps import options
+from limner.apps import option_blocks, options
+from limner.apps.option_blocks import Options, with_blocks
 from limner.apps.settings import PortraitSettings
 from limner.apps.styles import DEFAULT_SUBJECT
 from limner.core.errors import ConfigError
@@ -26,21 +27,19 @@ def register(app: typer.Typer) -> None:
     app.command()(portrait)
 
 
+@with_blocks(dials=option_blocks.dials, model=option_blocks.model)
 def portrait(
+    *,
     prompt: Annotated[str, typer.Argument(help="What the pictures show.", show_default=False)] = "",
     face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
     face_index: Annotated[list[int] | None, typer.Option(help=INDEX)] = None,
     output: options.Output = Path("out"),
     count: options.Count = 4,
     seed: options.Seed = 0,
-    scale: options.Scale = None,
-    likeness: options.Likeness = None,
-    variety: options.Variety = None,
-    steps: options.Steps = None,
-    guidance: options.Guidance = None,
+    dials: Options,
     negative: options.Negative = None,
-    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
-    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    height: options.Height = None,
+    width: options.Width = None,
     start: Annotated[Path | None, typer.Option(help="A picture to begin from, instead of noise.")] = None,
     strength: options.Strength = None,
     pose: Annotated[Path | None, typer.Option(help=POSE)] = None,
@@ -51,45 +50,15 @@ def portrait(
     best_of: Annotated[int, typer.Option(help=BEST_OF)] = 1,
     enlarge: options.Enlarge = None,
     style: options.Style = None,
-    styles: options.Styles = None,
-    lora: options.Lora = None,
-    lora_weight: options.LoraWeight = None,
-    scheduler: options.Scheduler = None,
-    face_guidance: options.FaceGuidance = None,
-    block_scale: options.BlockScale = None,
-    window: options.Window = None,
-    sparse: options.Sparse = None,
-    model: options.Model = "miniature",
-    adapter: options.Adapter = None,
-    encoder: options.Encoder = None,
-    device: options.Device = None,
-    commercial: options.Commercial = False,
+    model: Options,
 ) -> None:
     """Draw a person: PNG files, a contact sheet and a record of how they were made."""
-    dials = options.given(
-        negative_prompt=negative,
-        num_steps=steps,
-        guidance_scale=guidance,
-        adapter_scale=scale,
-        likeness=likeness,
-        variety=variety,
-        height=height,
-        width=width,
-        enlarge=enlarge,
-        strength=strength,
-        style=style,
-        styles=styles,
-        lora=lora,
-        lora_weight=lora_weight,
-        scheduler=scheduler,
-        face_guidance=face_guidance,
-        block_scales=options.scales_of(block_scale),
-        window=window,
-        sparse=sparse,
+    own = options.given(
+        negative_prompt=negative, height=height, width=width, enlarge=enlarge, strength=strength, style=style
     )
     if style is not None and not prompt:
         prompt = DEFAULT_SUBJECT
-    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials)
+    settings = PortraitSettings.of(prompt=prompt, count=count, seed=seed, best_of=best_of, **dials, **own)
     from limner.apps.portrait_job import Faces, PortraitJob, run_job
     from limner.apps.tables import print_table
 
@@ -102,11 +71,7 @@ def portrait(
         faces,
         start,
         follow,
-        model=model,
-        adapter=adapter,
-        encoder=encoder,
-        device=device,
-        commercial=commercial,
+        **model,
     )
     results = run_job(job, output)
     rows = [

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from limner.apps import options
+from limner.apps import option_blocks, options
+from limner.apps.option_blocks import Options, with_blocks
 
 PEOPLE = "Folder of identity cards; people in Limner's own data folder by default."
 ADAPTERS = "Folder with more face adapters of this model, .safetensors, for the tab Compare."
@@ -16,16 +17,14 @@ def register(app: typer.Typer) -> None:
     app.command()(ui)
 
 
+@with_blocks(model=option_blocks.model)
 def ui(
+    *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this computer; nobody else can reach it.")] = 7860,
     people: Annotated[Path | None, typer.Option(help=PEOPLE)] = None,
     adapters: Annotated[Path | None, typer.Option(help=ADAPTERS)] = None,
     styles: options.Styles = None,
-    model: options.Model = "miniature",
-    adapter: options.Adapter = None,
-    encoder: options.Encoder = None,
-    device: options.Device = None,
-    commercial: options.Commercial = False,
+    model: Options,
 ) -> None:
     """Portraits, templates, people, batches, comparisons and checks in a browser."""
     from limner.apps.page.extra import require_page_packages
@@ -35,7 +34,7 @@ def ui(
     from limner.apps.page.serving import serve
     from limner.apps.page.settings import PageSettings
 
-    choice = ModelChoice(model=model, adapter=adapter, encoder=encoder, device=device, commercial=commercial)
+    choice = ModelChoice(**model)
     typer.echo("Opening the model ...", err=True)
     serve(
         PageSettings(choice, people, adapters, styles),
