@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from limner.apps import options
+from limner.apps import option_blocks, options
+from limner.apps.option_blocks import Options, with_blocks
 from limner.apps.styles import DEFAULT_SUBJECT, PACKAGED, all_styles
 from limner.core.errors import ConfigError
 
@@ -18,7 +19,9 @@ def register(app: typer.Typer) -> None:
     app.command()(styles)
 
 
+@with_blocks(model=option_blocks.model)
 def styles(
+    *,
     theme: Annotated[str | None, typer.Option(help=THEME)] = None,
     styles: options.Styles = None,
     pictures: Annotated[Path | None, typer.Option(help=PICTURES)] = None,
@@ -27,11 +30,7 @@ def styles(
     seed: options.Seed = 0,
     steps: options.Steps = None,
     scale: options.Scale = None,
-    model: options.Model = "miniature",
-    adapter: options.Adapter = None,
-    encoder: options.Encoder = None,
-    device: options.Device = None,
-    commercial: options.Commercial = False,
+    model: Options,
 ) -> None:
     """List the styles; with --pictures, draw a thumbnail of each."""
     from limner.apps.tables import print_table
@@ -64,11 +63,7 @@ def styles(
         seed,
         dials,
         styles,
-        model=model,
-        adapter=adapter,
-        encoder=encoder,
-        device=device,
-        commercial=commercial,
+        **model,
     )
     names = draw_styles(job, pictures)
     typer.echo(f"{len(names)} of {len(found)} styles drawn; all together: {pictures / 'contact-sheet.png'}")
