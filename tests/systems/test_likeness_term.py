@@ -55,12 +55,13 @@ def test_the_mirrored_picture_gives_the_same_face() -> None:
     assert np.ptp(plain) > 5
 
 
-def test_the_aim_is_the_person_and_not_the_picture() -> None:
+def test_the_aim_lies_between_the_picture_and_the_person() -> None:
     seen = np.array([[1, 0], [0.6, 0.8], [0, -1]], np.float32)
     people = [record(row, person="aab"[row], embeddings={GUIDE_SPACE: seen[row]}) for row in range(3)]
-    centres = likeness_aims(people).centres
+    aims = likeness_aims(people).embeddings
     mean = np.array([1.6, 0.8]) / np.hypot(1.6, 0.8)
-    np.testing.assert_allclose(centres, [mean, mean, (0, -1)], atol=1e-6)
+    halfway = [(one + mean) / np.linalg.norm(one + mean) for one in seen[:2]]
+    np.testing.assert_allclose(aims, [*halfway, (0, -1)], atol=1e-6)
 
 
 def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import quantize, save_checkpoint
@@ -60,10 +60,13 @@ class FactRecipe(FactObjective):
     Attributes:
         likeness: None for FACT's own losses only.
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
+        gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, because FAIR's
+            pull is constant and what the gate could gain starts tiny.
     """
 
     system: Literal["miniature-fact"]
     start: Path | None = None
+    gates_at_least: NonNegativeFloat = 0.0
     likeness: LikenessRecipe | None = None
     fact: AdapterDesign
     projector: LessonRecipe
@@ -87,7 +90,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     if recipe.start is None:
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
-        start = begin_adapter(system, recipe.start, like=system.header())
+        start = begin_adapter(system, recipe.start, like=system.header(), gates_at_least=recipe.gates_at_least)
     likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
     task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps, likeness=likeness)
     run = run_through("fact", folder, task, recipe.training, report)
@@ -105,9 +108,9 @@ def _likeness(recipe: LikenessRecipe, base: Miniature, faces: EncodedFaces, shar
         InputError: other shards.
     """
     aims = likeness_aims(record for record in read_shards(shards) if record.split == "train")
-    if len(aims.centres) != len(faces.person):
+    if len(aims.embeddings) != len(faces.person):
         raise InputError(
-            f"{shards} holds {len(aims.centres)} training pictures, but the latents of this run were made of "
+            f"{shards} holds {len(aims.embeddings)} training pictures, but the latents of this run were made of "
             f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
         )
     photos = torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits])

@@ -1,8 +1,9 @@
 """A loss beside FACT's own: does the guide see the person in the picture that a prediction amounts to?
 
 The clean latents behind a prediction are decoded, the face is laid on the recogniser's template by the landmarks of the
-training picture, and the guide's embedding is compared with the centre of all training pictures of that person: of the
-person, not of the picture, so that nothing is gained by copying one. The gradient runs through recogniser and decoder.
+training picture, and the guide's embedding is compared with what lies between that picture's and the centre of all of
+the person's: the centre alone smiles as the person does on average, and so would what is drawn; the picture alone tells
+less surely who it is. The gradient runs through recogniser and decoder.
 As in PuLID (arXiv:2404.16022); ``fact.md`` has no such term.
 """
 
@@ -29,11 +30,12 @@ class LikenessAims:
 
     Attributes:
         grids: ``(records, variants, 2, 3)``, from the template to the picture, both in [-1, 1] over their sides.
-        centres: ``(records, dim)`` unit vectors, the mean of the guide's embeddings of the record's person.
+        embeddings: ``(records, dim)`` unit vectors, halfway between the guide's embedding of the record and the mean of
+            those of its person.
     """
 
     grids: Tensor
-    centres: Tensor
+    embeddings: Tensor
 
 
 def likeness_aims(records: Iterable[FaceRecord]) -> LikenessAims:
@@ -47,7 +49,7 @@ def likeness_aims(records: Iterable[FaceRecord]) -> LikenessAims:
         grids.append(torch.stack([plain, plain * torch.tensor([[-1.0], [1.0]])]))
         people.append(record.person)
         embeddings.append(record.guide_embedding)
-    return LikenessAims(torch.stack(grids), _centres(people, np.stack(embeddings)))
+    return LikenessAims(torch.stack(grids), _halfway(people, np.stack(embeddings)))
 
 
 def sampling_grid(landmarks: np.ndarray, side: int) -> Tensor:
@@ -69,11 +71,12 @@ def _to_pixels(side: int) -> np.ndarray:
     return np.array([[half, 0, middle], [0, half, middle], [0, 0, 1]])
 
 
-def _centres(people: list[str], embeddings: np.ndarray) -> Tensor:
+def _halfway(people: list[str], embeddings: np.ndarray) -> Tensor:
     sums: dict[str, np.ndarray] = {}
     for person, embedding in zip(people, embeddings, strict=True):
         sums[person] = sums.get(person, 0) + embedding
-    return F.normalize(torch.from_numpy(np.stack([sums[person] for person in people])).float(), dim=1)
+    centres = F.normalize(torch.from_numpy(np.stack([sums[person] for person in people])).float(), dim=1)
+    return F.normalize(centres + torch.from_numpy(embeddings).float(), dim=1)
 
 
 class LikenessTerm:
@@ -108,7 +111,7 @@ class LikenessTerm:
         record, variant = plan["record"], plan["variant"]
         return {
             GRID: self.aims.grids[record, variant],
-            AIM: self.aims.centres[record],
+            AIM: self.aims.embeddings[record],
             COUNTS: plan["looked_at"] & plan["keep_face"] & self.counted[record, variant],
         }
 
