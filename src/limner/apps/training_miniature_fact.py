@@ -60,7 +60,7 @@ class FactRecipe(FactObjective):
     Attributes:
         likeness: None for FACT's own losses only.
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
-        gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, because FAIR's
+        gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, since FAIR's
             pull is constant and what the gate could gain starts tiny.
     """
 
