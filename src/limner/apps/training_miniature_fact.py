@@ -86,12 +86,13 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
     portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
+    # Before the projector's lesson: what is missing is better said now than minutes later.
+    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
     start = None
     if recipe.start is None:
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
         start = begin_adapter(system, recipe.start, like=system.header(), gates_at_least=recipe.gates_at_least)
-    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
     task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps, likeness=likeness)
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
