@@ -1,4 +1,4 @@
-"""Likeness: the face is found where the recogniser looks for it, and only rows that can show the person count."""
+"""Likeness: only rows that can show the person count, and they teach the adapter."""
 
 from typing import Any
 
@@ -9,16 +9,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limner.diffusion.backbone import StableDiffusionBackbone
-from limner.faces.alignment import align
 from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import AIM, COUNTS, GRID, LikenessAims, LikenessTerm, likeness_aims, sampling_grid
+from limner.systems.likeness_term import AIM, LikenessTerm, likeness_aims
+from limner.systems.predicted_faces import COUNTS, GRID
 from tests.data.examples import record
-from tests.systems.tiny import FEATURE_WIDTH, PATCHES, PERSON, awake_fact, encoded_faces, miniature, random
+from tests.systems.tiny import (
+    FEATURE_WIDTH,
+    PATCHES,
+    PERSON,
+    awake_fact,
+    encoded_faces,
+    miniature,
+    predicted_faces,
+    random,
+)
 
-LANDMARKS = np.array([[52, 60], [84, 58], [69, 78], [56, 92], [83, 91]], np.float32)
 DIM = 8
 
 
@@ -29,49 +37,18 @@ class Eye(nn.Module):
         return F.normalize(F.adaptive_avg_pool2d(faces, (2, 4)).mean(dim=1).flatten(1), dim=1)
 
 
-def smooth(side: int) -> np.ndarray:
-    coarse = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(1))
-    fine = F.interpolate(coarse, size=side, mode="bicubic").clamp(0, 1)
-    return (fine[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-
-
-def laid(picture: np.ndarray, grid: Tensor) -> np.ndarray:
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
-    places = F.affine_grid(grid[None], [1, 3, 112, 112], align_corners=False)
-    return F.grid_sample(pixels, places, align_corners=False)[0].permute(1, 2, 0).numpy()
-
-
-def test_the_grid_lays_a_face_where_the_recogniser_looks_for_it() -> None:
-    picture = smooth(128)
-    aligned = align(picture, LANDMARKS).image
-    assert np.abs(laid(picture, sampling_grid(LANDMARKS, 128)) - aligned).max() < 3
-
-
-def test_the_mirrored_picture_gives_the_same_face() -> None:
-    whole = record(person="p")
-    [pair] = likeness_aims([whole]).grids
-    plain, mirrored = laid(whole.image, pair[0]), laid(whole.image[:, ::-1], pair[1])
-    assert np.abs(plain - mirrored).max() < 0.05
-    assert np.ptp(plain) > 5
-
-
 def test_the_aim_lies_between_the_picture_and_the_person() -> None:
     seen = np.array([[1, 0], [0.6, 0.8], [0, -1]], np.float32)
     people = [record(row, person="aab"[row], embeddings={GUIDE_SPACE: seen[row]}) for row in range(3)]
-    aims = likeness_aims(people).embeddings
+    aims = likeness_aims(people)
     mean = np.array([1.6, 0.8]) / np.hypot(1.6, 0.8)
     halfway = [(one + mean) / np.linalg.norm(one + mean) for one in seen[:2]]
     np.testing.assert_allclose(aims, [*halfway, (0, -1)], atol=1e-6)
 
 
 def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:
-    rows = len(PERSON)
-    aims = LikenessAims(
-        torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(rows, 2, 2, 3), F.normalize(random(rows, DIM, seed=9), dim=1)
-    )
-    decode = lambda latents: F.interpolate(latents[:, :3], scale_factor=8).tanh()  # noqa: E731
-    counted = torch.ones(rows, 2, dtype=torch.bool) if counted is None else counted
-    return LikenessTerm(Eye(), decode, aims, counted=counted, probability=probability)
+    aims = F.normalize(random(len(PERSON), DIM, seed=9), dim=1)
+    return LikenessTerm(Eye(), predicted_faces(counted=counted, probability=probability), aims)
 
 
 def plan(**changes: Any) -> dict[str, Tensor]:

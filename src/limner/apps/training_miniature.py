@@ -15,6 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
+from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
 from limner.core.config import Config
 from limner.core.errors import InputError
@@ -35,10 +36,12 @@ from limner.diffusion.miniature import (
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.faces.alignment import align
 from limner.identity.encoder import save_encoder
+from limner.identity.guide_network import GuideNetwork
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer
 from limner.identity.vit import FaceViT, MeanHead, ViTConfig
 from limner.losses.denoising import WeightName
 from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
+from limner.systems.face_detail_term import FaceDetailTerm
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
 from limner.systems.text_lesson import TextLesson
@@ -79,6 +82,7 @@ class BaseRecipe(Config):
     Attributes:
         start: folder of a miniature whose weights and tokenizer the run begins with; None for fresh ones.
         timestep_shift: above 1 more rows are noisy, where a picture is laid out; 1 for every step alike.
+        face_detail: a loss beside the squared error; None for that alone.
     """
 
     system: Literal["miniature-base"]
@@ -86,6 +90,7 @@ class BaseRecipe(Config):
     loss_weight: WeightName
     timestep_shift: PositiveFloat = 1.0
     start: Path | None = None
+    face_detail: LookRecipe | None = None
     model: MiniatureConfig
     text: TextRecipe
     training: LoopSettings
@@ -130,11 +135,21 @@ def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: 
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if start:
         begin_with(unet, text_encoder, start)
+    # Before the text encoder's lesson: what is missing is better said now than minutes later.
+    detail = None
+    if recipe.face_detail:
+        predicted = looked_at(recipe.face_detail, autoencoder, faces, shards)
+        detail = FaceDetailTerm(GuideNetwork(), predicted, faces.references)
     lesson = TextLesson(text_encoder, tokenizer, faces, batch=recipe.text.batch)
     run_through("text", folder, lesson, recipe.text.training, report)
     miniature = Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer)
     task = MiniatureBase(
-        miniature, faces, batch=recipe.batch, weight=recipe.loss_weight, timestep_shift=recipe.timestep_shift
+        miniature,
+        faces,
+        batch=recipe.batch,
+        weight=recipe.loss_weight,
+        timestep_shift=recipe.timestep_shift,
+        face_detail=detail,
     )
     run = run_through("base", folder, task, recipe.training, report)
     if run.writes:

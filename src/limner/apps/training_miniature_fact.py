@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
+from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import quantize, save_checkpoint
 from limner.core.config import Config
-from limner.core.errors import InputError
 from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
@@ -44,21 +44,11 @@ class LessonRecipe(Config):
     training: LoopSettings
 
 
-class LikenessRecipe(Config):
-    """A further loss of the adapter, through the guide; how much it counts is ``training.weights.likeness``.
-
-    Attributes:
-        probability: of a row that the guide looks at.
-    """
-
-    probability: float = Field(gt=0, le=1)
-
-
 class FactRecipe(FactObjective):
     """Train an adapter on the frozen base.
 
     Attributes:
-        likeness: None for FACT's own losses only.
+        likeness: a loss beside FACT's own; None for those only.
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
         gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, since FAIR's
             pull is constant and what the gate could gain starts tiny.
@@ -67,7 +57,7 @@ class FactRecipe(FactObjective):
     system: Literal["miniature-fact"]
     start: Path | None = None
     gates_at_least: NonNegativeFloat = 0.0
-    likeness: LikenessRecipe | None = None
+    likeness: LookRecipe | None = None
     fact: AdapterDesign
     projector: LessonRecipe
     training: LoopSettings
@@ -102,25 +92,11 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     return target
 
 
-def _likeness(recipe: LikenessRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:
-    """The aims come from the shards that the run's latents were made of.
-
-    Raises:
-        InputError: other shards.
-    """
-    aims = likeness_aims(record for record in read_shards(shards) if record.split == "train")
-    if len(aims.embeddings) != len(faces.person):
-        raise InputError(
-            f"{shards} holds {len(aims.embeddings)} training pictures, but the latents of this run were made of "
-            f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
-        )
-    photos = torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits])
+def _likeness(recipe: LookRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:
+    """The aims come from the shards that the run's latents were made of, which is checked first."""
+    predicted = looked_at(recipe, base.vae, faces, shards)
     return LikenessTerm(
-        GuideNetwork(),
-        lambda latents: base.vae.decode(latents)[0],
-        aims,
-        counted=photos,
-        probability=recipe.probability,
+        GuideNetwork(), predicted, likeness_aims(record for record in read_shards(shards) if record.split == "train")
     )
 
 

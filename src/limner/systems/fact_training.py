@@ -105,7 +105,7 @@ class FactTraining:
             "noise_seed": draw_seeds(rows, rng),
             "text_seed": draw_seeds(rows, rng),
         }
-        return plan if self.likeness is None else plan | {"looked_at": self.likeness.draw(rows, rng)}
+        return plan if self.likeness is None else plan | self.likeness.draw(rows, rng)
 
     def collate(self, plan: Plan) -> Batch:
         """The rows with their pictures, faces, sentences and noise."""
