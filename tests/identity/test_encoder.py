@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from limner.core.checkpoint import Header, load_checkpoint, save_checkpoint
 from limner.core.errors import CheckpointError, FeatureSpaceError
 from limner.faces.face import AlignedFace
+from limner.identity.conv_patches import ConvPatches
 from limner.identity.encoder import EncoderRecognizer, images_to_tensor, load_encoder, save_encoder
 from limner.identity.recognition import TokenRecognizer
-from limner.identity.vit import FaceViT, MeanHead, ReweightedHead, ViTConfig
+from limner.identity.vit import FaceViT, LinearPatches, MeanHead, ReweightedHead, ViTConfig
 
-SIZES = ViTConfig(width=16, depth=1, heads=2, embedding=6)
+SIZES = ViTConfig(patch=16, width=16, depth=1, heads=2, embedding=6)
 
 
 @pytest.fixture
@@ -29,9 +30,9 @@ def faces(count: int) -> list[AlignedFace]:
     return [AlignedFace(image, np.eye(2, 3), "arcface-112") for image in pixels]
 
 
-@pytest.mark.parametrize("head", [MeanHead, ReweightedHead])
-def test_a_saved_encoder_comes_back(tmp_path: Path, head: type):
-    model = FaceViT(SIZES, head=head).eval()
+@pytest.mark.parametrize(("head", "patches"), [(MeanHead, LinearPatches), (ReweightedHead, ConvPatches)])
+def test_a_saved_encoder_comes_back(tmp_path: Path, head: type, patches: type):
+    model = FaceViT(SIZES, head=head, patches=patches).eval()
     save_encoder(tmp_path / "e.safetensors", model, feature_space="test-space", licence="miniature-encoder")
     again, header = load_encoder(tmp_path / "e.safetensors")
     images = torch.rand(2, 3, 112, 112)
@@ -65,7 +66,7 @@ def test_recognizer_gives_unit_embeddings_and_tokens_in_any_batch(checkpoint: Pa
     tokens = recognizer.tokens(batch)
     images = images_to_tensor(np.stack([face.image for face in batch]))
     torch.testing.assert_close(tokens, load_encoder(checkpoint)[0].tokens(images).detach(), atol=1e-5, rtol=0)
-    assert tokens.shape == (5, 144, 16)
+    assert tokens.shape == (5, 49, 16)
     assert not tokens.requires_grad
 
 
@@ -86,6 +87,7 @@ def test_pixels_become_minus_one_to_one(value: int):
     ("change", "message"),
     [
         ({"head": "giant"}, "giant"),
+        ({"patches": "round"}, "round"),
         ({"width": "wide"}, "width"),
         ({"wings": 2}, "wings"),
         ({"depth": 2}, "missing"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limner.faces.face import AlignedFace
+from limner.identity.conv_patches import CHANNELS, ConvPatches
 from limner.identity.recognition import IdentityEmbedding
 from limner.identity.vit import FaceViT, ViTConfig
 from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
 from limner.training.loop import LoopSettings, Run
 from tests.systems.tiny import random, seeded
 
-SIZES = ViTConfig(patch=28, width=32, depth=1, heads=2, embedding=8)
-FACES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (24, 3, 4, 4)).astype(np.uint8))
-FACES = F.interpolate(FACES, size=(112, 112), mode="nearest")
-LESSONS = Lessons(FACES, F.normalize(random(24, 8, seed=3), dim=-1), random(24, 16, 4, seed=4).half())
+SIZES = ViTConfig(patch=16, width=32, depth=1, heads=2, embedding=8)
+LESSONS = Lessons(
+    F.normalize(random(24, 8, seed=3), dim=-1),
+    random(24, 49, CHANNELS, seed=4).half(),
+    mean=torch.zeros(CHANNELS),
+    spread=torch.ones(CHANNELS),
+)
 
 
 class FakeTeacher:
@@ -52,8 +57,9 @@ def test_the_teacher_is_asked_in_portions_and_in_order() -> None:
     assert done == [256, 300]
     numbers = torch.arange(300) % 250
     torch.testing.assert_close(lessons.embeddings, torch.stack([(numbers / 100).cos(), (numbers / 100).sin()], dim=1))
-    assert torch.equal(lessons.faces[:, 0, 0, 0], numbers.to(torch.uint8))
     maps = lessons.maps.float()
+    raw = maps * lessons.spread + lessons.mean
+    torch.testing.assert_close(raw[:, :, 0], torch.stack([numbers, 2 * numbers], dim=1).float(), atol=0.3, rtol=0)
     assert maps.shape == (300, 2, 1)
     assert maps.mean().item() == pytest.approx(0, abs=1e-3)
     assert maps.std().item() == pytest.approx(1, abs=1e-2)
@@ -68,12 +74,15 @@ def terms_of(task: EncoderDistillation) -> dict[str, Tensor]:
 class Fixed(nn.Module):
     """An encoder whose tokens are given; its head hands the first one on."""
 
+    config = SimpleNamespace(width=2)
+
     def __init__(self, answers: Tensor) -> None:
         super().__init__()
         self.answers = answers
 
-    def tokens(self, images: Tensor) -> Tensor:
-        return self.answers[: len(images)]
+    def tokens_of(self, patches: Tensor) -> Tensor:
+        assert patches.flatten().tolist() == [50, 50]  # the map, projected
+        return self.answers
 
     def head(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0]
@@ -81,8 +90,11 @@ class Fixed(nn.Module):
 
 def test_every_term_by_hand() -> None:
     encoder: Any = Fixed(torch.tensor([[[2.0, 0.0]], [[0.0, 3.0]]]))  # not normalised
-    same = Lessons(FACES[:1], torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0]]]).half())  # both drawn faces are this
-    task = EncoderDistillation(encoder, 2, same, batch=2)
+    same = Lessons(  # both drawn faces are this
+        torch.tensor([[1.0, 0.0]]), torch.tensor([[[5.0]]]).half(), mean=torch.zeros(1), spread=torch.ones(1)
+    )
+    patches: Any = SimpleNamespace(project=lambda maps: 10 * maps)
+    task = EncoderDistillation(encoder, patches, same, batch=2)
     with torch.no_grad():
         task.to_teacher.weight.copy_(torch.tensor([[1.0, 1.0]]))
         task.to_teacher.bias.fill_(1.0)
@@ -93,8 +105,11 @@ def test_every_term_by_hand() -> None:
 
 
 def test_training_brings_the_pupil_to_the_teacher(tmp_path: Path) -> None:
-    encoder = seeded(lambda: FaceViT(SIZES))
-    task = EncoderDistillation(encoder, SIZES.width, LESSONS, batch=24)
+    patches = seeded(lambda: ConvPatches(SIZES))
+    patches.trunk.requires_grad_(False)
+    encoder = seeded(lambda: FaceViT(SIZES, patches=lambda _: patches))
+    before = {name: value.clone() for name, value in patches.trunk.state_dict().items()}
+    task = EncoderDistillation(encoder, patches, LESSONS, batch=24)
     settings = LoopSettings(steps=60, learning_rate=0.01, warmup_steps=3, decay_steps=5, log_every=5)
     rows: list[dict[str, float]] = []
     Run(tmp_path, task, settings).train(progress=lambda step, means: rows.append(means))
@@ -102,3 +117,4 @@ def test_training_brings_the_pupil_to_the_teacher(tmp_path: Path) -> None:
     assert rows[-1]["relation"] < rows[0]["relation"]
     assert rows[-1]["places"] < rows[0]["places"]
     assert all(value.isfinite().all() for value in encoder.state_dict().values())
+    assert all(torch.equal(value, before[name]) for name, value in patches.trunk.state_dict().items())

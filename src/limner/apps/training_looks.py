@@ -1,4 +1,4 @@
-"""What a recipe says of losses that look at a predicted face, and those faces; shared by base and adapter."""
+"""What a recipe says of losses that look at a predicted face, and those faces."""
 
 from pathlib import Path
 

@@ -15,7 +15,6 @@ from pydantic import PositiveFloat, PositiveInt
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
-from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
 from limner.core.config import Config
 from limner.core.errors import InputError
@@ -35,20 +34,20 @@ from limner.diffusion.miniature import (
 )
 from limner.diffusion.text import build_text_encoder, train_tokenizer
 from limner.faces.alignment import align
+from limner.identity.conv_patches import PATCH, ConvPatches
 from limner.identity.encoder import save_encoder
 from limner.identity.guide_network import GuideNetwork
 from limner.identity.recognition import GUIDE_SPACE, GuideRecognizer
-from limner.identity.vit import FaceViT, MeanHead, ViTConfig
+from limner.identity.vit import FaceViT, ViTConfig
 from limner.losses.denoising import WeightName
 from limner.systems.encoder_distillation import EncoderDistillation, Lessons, teach
-from limner.systems.face_detail_term import FaceDetailTerm
 from limner.systems.miniature_base import MiniatureBase
 from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
 from limner.systems.text_lesson import TextLesson
 from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
 
-ENCODER_SPACE = "miniature-vit-arcface112"
+ENCODER_SPACE = "miniature-hybrid-arcface112"
 CAPTIONS_FOR_TOKENIZER = 20_000
 
 
@@ -58,7 +57,6 @@ class EncoderRecipe(Config):
     system: Literal["miniature-encoder"]
     blends: PositiveInt
     batch: PositiveInt
-    patch: PositiveInt
     width: PositiveInt
     depth: PositiveInt
     heads: PositiveInt
@@ -82,7 +80,6 @@ class BaseRecipe(Config):
     Attributes:
         start: folder of a miniature whose weights and tokenizer the run begins with; None for fresh ones.
         timestep_shift: above 1 more rows are noisy, where a picture is laid out; 1 for every step alike.
-        face_detail: a loss beside the squared error; None for that alone.
     """
 
     system: Literal["miniature-base"]
@@ -90,7 +87,6 @@ class BaseRecipe(Config):
     loss_weight: WeightName
     timestep_shift: PositiveFloat = 1.0
     start: Path | None = None
-    face_detail: LookRecipe | None = None
     model: MiniatureConfig
     text: TextRecipe
     training: LoopSettings
@@ -98,18 +94,21 @@ class BaseRecipe(Config):
 
 def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, report: Report) -> Path:
     """Writes ``model/encoder.safetensors``."""
+    guide = GuideNetwork()  # first: what is missing is better said now than minutes later
     with main_process_first():
         lessons = _lessons(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
     torch.manual_seed(recipe.training.seed)
     sizes = ViTConfig(
-        patch=recipe.patch,
+        patch=PATCH,
         width=recipe.width,
         depth=recipe.depth,
         heads=recipe.heads,
         embedding=lessons.embeddings.shape[1],
     )
-    encoder = FaceViT(sizes, head=MeanHead)
-    task = EncoderDistillation(encoder, recipe.width, lessons, batch=recipe.batch)
+    patches = ConvPatches(sizes)
+    patches.take_over(guide.layers(), mean=lessons.mean, spread=lessons.spread)
+    encoder = FaceViT(sizes, patches=lambda _: patches)
+    task = EncoderDistillation(encoder, patches, lessons, batch=recipe.batch)
     run = run_through("encoder", folder, task, recipe.training, report)
     target = folder / "model" / "encoder.safetensors"
     if run.writes:
@@ -119,7 +118,7 @@ def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, r
             feature_space=ENCODER_SPACE,
             licence="miniature-encoder",
             eight_bit=True,
-            recognizers={GUIDE_SPACE: "teacher of the encoder"},
+            recognizers={GUIDE_SPACE: "teacher of the encoder, which looks through its convolutions"},
         )
     return target
 
@@ -135,21 +134,11 @@ def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: 
     unet = build_unet(recipe.model).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if start:
         begin_with(unet, text_encoder, start)
-    # Before the text encoder's lesson: what is missing is better said now than minutes later.
-    detail = None
-    if recipe.face_detail:
-        predicted = looked_at(recipe.face_detail, autoencoder, faces, shards)
-        detail = FaceDetailTerm(GuideNetwork(), predicted, faces.references)
     lesson = TextLesson(text_encoder, tokenizer, faces, batch=recipe.text.batch)
     run_through("text", folder, lesson, recipe.text.training, report)
     miniature = Miniature(recipe.model, unet, autoencoder, text_encoder, tokenizer)
     task = MiniatureBase(
-        miniature,
-        faces,
-        batch=recipe.batch,
-        weight=recipe.loss_weight,
-        timestep_shift=recipe.timestep_shift,
-        face_detail=detail,
+        miniature, faces, batch=recipe.batch, weight=recipe.loss_weight, timestep_shift=recipe.timestep_shift
     )
     run = run_through("base", folder, task, recipe.training, report)
     if run.writes:
@@ -164,7 +153,8 @@ def _lessons(recipe: EncoderRecipe, shards: Path, cache: Path, report: Report) -
         made = blended_faces(crops, recipe.blends, recipe.training.seed)
         lessons = teach(made, GuideRecognizer(), progress=lambda done: report("teach", done, recipe.blends, {}))
         with replacing(cache) as path:
-            save_file({name: getattr(lessons, name).contiguous() for name in ("faces", "embeddings", "maps")}, path)
+            tensors = {name: getattr(lessons, name).contiguous() for name in ("embeddings", "maps", "mean", "spread")}
+            save_file(tensors, path)
     return Lessons(**load_file(cache))
 
 

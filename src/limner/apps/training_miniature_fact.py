@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
-from limner.core.checkpoint import quantize, save_checkpoint
+from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
 from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
@@ -28,6 +28,7 @@ from limner.systems.fact_training import FactTraining
 from limner.systems.likeness_term import LikenessTerm, likeness_aims
 from limner.systems.miniature_data import EncodedFaces
 from limner.systems.projector_lesson import ProjectorLesson
+from limner.systems.token_transfer import TokenTransfer, tokens_said
 from limner.training.settings import LoopSettings
 
 
@@ -50,12 +51,15 @@ class FactRecipe(FactObjective):
     Attributes:
         likeness: a loss beside FACT's own; None for those only.
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
+        start_encoder: file of the encoder that ``start`` reads, where that is another one: the projector's lesson is
+            then to say of every face what that adapter's said.
         gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, since FAIR's
             pull is constant and what the gate could gain starts tiny.
     """
 
     system: Literal["miniature-fact"]
     start: Path | None = None
+    start_encoder: Path | None = None
     gates_at_least: NonNegativeFloat = 0.0
     likeness: LookRecipe | None = None
     fact: AdapterDesign
@@ -82,7 +86,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     if recipe.start is None:
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
-        start = begin_adapter(system, recipe.start, like=system.header(), gates_at_least=recipe.gates_at_least)
+        start = _begin(recipe, recipe.start, system, portraits, folder, report)
     task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps, likeness=likeness)
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
@@ -90,6 +94,27 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
         about = trained_with(system.header(), header, start=start, guides=[GUIDE_SPACE] if likeness else [])
         save_checkpoint(target, quantize(system.state_dict()), about)
     return target
+
+
+def _begin(
+    recipe: FactRecipe,
+    path: Path,
+    system: FaceSystem,
+    portraits: EncodedPortraits,
+    folder: Path,
+    report: Report,
+) -> Header:
+    """The weights at ``path``; where they read another encoder, the projector learns to read this run's."""
+    about, own = system.header(), recipe.start_encoder
+    if own is None:
+        return begin_adapter(system, path, like=about, gates_at_least=recipe.gates_at_least)
+    encoder, encoder_about = load_encoder(own)
+    before = about.model_copy(update={"feature_space": encoder_about.feature_space})
+    start = begin_adapter(system, path, like=before, gates_at_least=recipe.gates_at_least)
+    said = tokens_said(system, encode_references(encoder, portraits.faces.references))
+    lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
+    run_through("projector", folder, lesson, recipe.projector.training, report)
+    return start
 
 
 def _likeness(recipe: LookRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:

@@ -15,14 +15,18 @@ from limner.core.assets import asset_path
 from limner.core.checkpoint import Header, load_checkpoint, load_into, quantize, save_checkpoint
 from limner.core.errors import CheckpointError
 from limner.faces.face import AlignedFace
+from limner.identity.conv_patches import ConvPatches
 from limner.identity.recognition import ARCFACE_TEMPLATE, ArcFaceAligned, IdentityEmbedding, Role, stack_faces
-from limner.identity.vit import FaceViT, MeanHead, ReweightedHead, ViTConfig
+from limner.identity.vit import FaceViT, LinearPatches, MeanHead, ReweightedHead, ViTConfig
 
 SYSTEM = "face-vit"
 LAYOUT_VERSION = "1"
 MINIATURE_ENCODER = "miniature/encoder.safetensors"
-HEADS: Mapping[str, Callable[[ViTConfig], nn.Module]] = {"mean": MeanHead, "reweighted": ReweightedHead}
+Part = Callable[[ViTConfig], nn.Module]
+HEADS: Mapping[str, Part] = {"mean": MeanHead, "reweighted": ReweightedHead}
 """What a checkpoint may name as its head."""
+PATCHES: Mapping[str, Part] = {"linear": LinearPatches, "convolutional": ConvPatches}
+"""What a checkpoint may name as its patches; one that names none has linear ones."""
 
 
 class EncoderRecognizer(ArcFaceAligned):
@@ -81,14 +85,14 @@ def save_encoder(
     Raises:
         InputError: the file cannot be written.
     """
-    head = next(name for name, kind in HEADS.items() if type(model.head) is kind)
+    parts = {"head": _name_of(model.head, HEADS), "patches": _name_of(model.patch_embed, PATCHES)}
     header = Header(
         system=SYSTEM,
         version=LAYOUT_VERSION,
         feature_space=feature_space,
         template=ARCFACE_TEMPLATE,
         licence=licence,
-        config={**dataclasses.asdict(model.config), "head": head},
+        config={**dataclasses.asdict(model.config), **parts},
         recognizers=dict(recognizers or {}),
     )
     tensors = model.state_dict()
@@ -108,30 +112,35 @@ def load_encoder(path: str | os.PathLike[str]) -> tuple[FaceViT, Header]:
             f"{path} has the feature space {header.feature_space!r} and template {header.template!r}, expected a named "
             f"space and {ARCFACE_TEMPLATE!r}; write it with `save_encoder`"
         )
-    config, head = _construction(header, path)
-    model = empty_encoder(config, head)
+    model = empty_encoder(*_construction(header, path))
     load_into(model, tensors, path)
     return model.eval(), header
 
 
-def empty_encoder(config: ViTConfig, head: Callable[[ViTConfig], nn.Module]) -> FaceViT:
+def empty_encoder(config: ViTConfig, head: Part, patches: Part = LinearPatches) -> FaceViT:
     """A transformer with undefined weights, about to be overwritten: initialising would take longer than loading."""
     with torch.device("meta"):
-        model = FaceViT(config, head=head)
+        model = FaceViT(config, head=head, patches=patches)
     return model.to_empty(device="cpu")
 
 
-def _construction(header: Header, path: str | os.PathLike[str]) -> tuple[ViTConfig, Callable[[ViTConfig], nn.Module]]:
+def _name_of(part: nn.Module, kinds: Mapping[str, Part]) -> str:
+    return next(name for name, kind in kinds.items() if type(part) is kind)
+
+
+def _construction(header: Header, path: str | os.PathLike[str]) -> tuple[ViTConfig, Part, Part]:
     settings = dict(header.config)
-    head = settings.pop("head", None)
-    if head not in HEADS:
-        raise CheckpointError(f"{path} names the head {head!r}, known are {', '.join(HEADS)}; update Limner")
+    head, patches = settings.pop("head", None), settings.pop("patches", "linear")
+    for name, part, kinds in (("head", head, HEADS), ("patches", patches, PATCHES)):
+        if part not in kinds:
+            raise CheckpointError(f"{path} names the {name} {part!r}, known are {', '.join(kinds)}; update Limner")
     try:
-        return _CONFIG.validate_json(json.dumps(settings), strict=True, extra="forbid"), HEADS[str(head)]
+        config = _CONFIG.validate_json(json.dumps(settings), strict=True, extra="forbid")
     except ValidationError as error:
         problem = error.errors()[0]
         told = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         raise CheckpointError(f"{path} has a config that this version cannot read ({told}); update Limner") from error
+    return config, HEADS[str(head)], PATCHES[str(patches)]
 
 
 _CONFIG = TypeAdapter(ViTConfig)

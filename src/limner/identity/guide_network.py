@@ -4,7 +4,7 @@
 gradient. Only the operators of that file are known here; what each does is the ONNX operator specification's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,29 +52,20 @@ class GuideNetwork(nn.Module):
         for one in graph.initializer:
             self.register_buffer(self._weights[one.name], torch.from_numpy(onnx.numpy_helper.to_array(one).copy()))
 
+    def layers(self) -> Iterator[list[Tensor]]:
+        """Weights of each convolution (weight, bias) and activation (slopes), from the first to the last."""
+        for _, inputs, _, _ in self._nodes:
+            own = [getattr(self, self._weights[name]) for name in inputs if name in self._weights]
+            if own:
+                yield own
+
     def forward(self, faces: Tensor) -> Tensor:
-        return F.normalize(self._run(faces)[-1], dim=1)
-
-    def maps(self, faces: Tensor) -> list[Tensor]:
-        """What the network has made of faces at the end of each resolution, finest first, and the embedding.
-
-        Returns:
-            ``(batch, channels, rows, columns)`` each, rows and columns 56, 28, 14, 7 and, for the embedding, 1.
-        """
-        *hidden, embedding = self._run(faces)
-        return [*hidden, embedding[:, :, None, None]]
-
-    def _run(self, faces: Tensor) -> list[Tensor]:
         values: dict[str, Tensor] = {name: getattr(self, buffer) for name, buffer in self._weights.items()}
         # The network was trained on blue-green-red input.
-        values[self._input] = last = faces.flip(1)
-        ends: list[Tensor] = []
+        values[self._input] = faces.flip(1)
         for operator, inputs, output, about in self._nodes:
             values[output] = operator([values[name] for name in inputs], about)
-            if values[output].shape[-1] < last.shape[-1] and last is not values[self._input]:
-                ends.append(last)
-            last = values[output]
-        return [*ends, values[self._output]]
+        return F.normalize(values[self._output], dim=1)
 
 
 def _conv(inputs: Sequence[Tensor], about: Mapping[str, Any]) -> Tensor:

@@ -2,8 +2,9 @@
 
 Layout after arXiv:2308.10133 as FaceChain-FACT (arXiv:2410.12312) uses it. The trunk is shared; what turns its tokens
 into an embedding is a head given at construction: :class:`ReweightedHead` is TransFace's (48.7 M of 86.7 M parameters),
-:class:`MeanHead` is Limner's light one. Not as released: the training-only ``mask_token`` is left out, and the head's
-weights sit under ``head.``; :mod:`limner.identity.transface` translates.
+:class:`MeanHead` is Limner's light one. So is what cuts a face into patches: :class:`LinearPatches` is TransFace's,
+:class:`limner.identity.conv_patches.ConvPatches` lets convolutions look first. Not as released: the training-only
+``mask_token`` is left out, and the head's weights sit under ``head.``; :mod:`limner.identity.transface` translates.
 """
 
 from collections.abc import Callable
@@ -91,10 +92,17 @@ class FaceViT(nn.Module):
     Images are ``(batch, 3, image_pixels, image_pixels)`` in [-1, 1], aligned to ``arcface-112``.
     """
 
-    def __init__(self, config: ViTConfig, *, head: Callable[[ViTConfig], nn.Module] = MeanHead) -> None:
+    def __init__(
+        self,
+        config: ViTConfig,
+        *,
+        head: Callable[[ViTConfig], nn.Module] = MeanHead,
+        patches: Callable[[ViTConfig], nn.Module] | None = None,
+    ) -> None:
+        """``patches``: builds what turns images into ``(batch, num_patches, width)``; linear if None."""
         super().__init__()
         self.config = config
-        self.patch_embed = _PatchEmbedding(config)
+        self.patch_embed = (patches or LinearPatches)(config)
         self.pos_embed = nn.Parameter(torch.zeros(1, config.num_patches, config.width))
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width)
@@ -104,14 +112,21 @@ class FaceViT(nn.Module):
 
     def hidden_states(self, images: Tensor) -> list[Tensor]:
         """Patches with position, then the output of each block: depth + 1 tensors ``(batch, patches, width)``."""
-        states = [self.patch_embed(images) + self.pos_embed]
-        for block in self.blocks:
-            states.append(block(states[-1]))
-        return states
+        return self._states(self.patch_embed(images))
 
     def tokens(self, images: Tensor) -> Tensor:
         """Face features after the final LayerNorm, ``(batch, patches, width)``."""
-        return self.norm(self.hidden_states(images)[-1])
+        return self.tokens_of(self.patch_embed(images))
+
+    def tokens_of(self, patches: Tensor) -> Tensor:
+        """The same, of what ``patch_embed`` made of the images."""
+        return self.norm(self._states(patches)[-1])
+
+    def _states(self, patches: Tensor) -> list[Tensor]:
+        states = [patches + self.pos_embed]
+        for block in self.blocks:
+            states.append(block(states[-1]))
+        return states
 
     def forward(self, images: Tensor) -> Tensor:
         """Embeddings before normalising, ``(batch, dim)``; their length is a quality cue."""
@@ -122,7 +137,9 @@ class FaceViT(nn.Module):
         return F.normalize(self(images).float(), dim=-1)
 
 
-class _PatchEmbedding(nn.Module):
+class LinearPatches(nn.Module):
+    """Each patch by one linear layer: ``(batch, 3, side, side)`` -> ``(batch, patches, width)``."""
+
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, config.width, config.patch, stride=config.patch)

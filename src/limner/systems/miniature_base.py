@@ -11,15 +11,8 @@ from torch import nn
 from limner.diffusion.miniature import Miniature
 from limner.diffusion.schedule import draw_timesteps, signal_to_noise, training_schedule
 from limner.diffusion.text import token_ids
-from limner.losses.denoising import (
-    WeightName,
-    denoised_latents,
-    denoising_loss,
-    denoising_target,
-    denoising_weight,
-)
+from limner.losses.denoising import WeightName, denoising_loss, denoising_target, denoising_weight
 from limner.systems.contract import Batch, Inspection, LossTerms, Plan
-from limner.systems.face_detail_term import FaceDetailTerm
 from limner.systems.miniature_data import EncodedFaces
 from limner.systems.miniature_prompts import training_prompts
 from limner.systems.portraits import draw_seeds, noise_of
@@ -44,41 +37,35 @@ class MiniatureBase:
         batch: int,
         weight: WeightName,
         timestep_shift: float = 1.0,
-        face_detail: FaceDetailTerm | None = None,
     ) -> None:
         """``weight``: how much each sample's velocity error counts, by its signal-to-noise ratio; ``timestep_shift``:
-        see :func:`limner.diffusion.schedule.draw_timesteps`; ``face_detail``: a further loss."""
-        self.timestep_shift, self.face_detail = timestep_shift, face_detail
+        see :func:`limner.diffusion.schedule.draw_timesteps`."""
+        self.timestep_shift = timestep_shift
         self.miniature, self.faces, self.batch = miniature, faces, batch
         self.weight: WeightName = weight
         self.module = nn.ModuleDict({"unet": miniature.unet, "text_encoder": miniature.text_encoder})
-        self.frozen: Sequence[nn.Module] = [miniature.vae.requires_grad_(False)]  # pyright: ignore[reportAttributeAccessIssue]
-        if face_detail is not None:
-            self.frozen = [*self.frozen, face_detail.guide]
+        self.frozen: Sequence[nn.Module] = ()
         self.schedule: DDPMScheduler = training_schedule()
 
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
-        """The autoencoder, which sample pictures and ``face_detail`` need, and who looks."""
-        for network in self.frozen:
-            network.to(device)
+        """The autoencoder is needed for sample pictures only."""
+        self.miniature.vae.to(device)  # pyright: ignore[reportArgumentType] (diffusers wraps ``to``)
 
     def draw(self, step: int, rng: torch.Generator) -> Plan:
         """Pictures, timesteps and seeds of every row."""
-        plan = {
+        return {
             "record": torch.randint(len(self.faces.traits), (self.batch,), generator=rng),
             "variant": torch.randint(self.faces.latents.shape[1], (self.batch,), generator=rng),
             "timesteps": draw_timesteps(self.batch, rng, shift=self.timestep_shift),
             "noise_seed": draw_seeds(self.batch, rng),
             "text_seed": draw_seeds(self.batch, rng),
         }
-        return plan if self.face_detail is None else plan | self.face_detail.draw(self.batch, rng)
 
     def collate(self, plan: Plan) -> Batch:
         """Latents, noise and the captions' token ids."""
         latents = self.faces.latents[plan["record"], plan["variant"]].float()
         prompts = training_prompts(self.faces.traits, plan)
-        true_faces = {} if self.face_detail is None else self.face_detail.load(plan)
-        return true_faces | {
+        return {
             "latents": latents,
             "noise": noise_of(plan["noise_seed"], tuple(latents.shape[1:])),
             "timesteps": plan["timesteps"],
@@ -86,7 +73,7 @@ class MiniatureBase:
         }
 
     def loss(self, batch: Batch, step: int) -> LossTerms:
-        """``denoising``: the weighted velocity error; perhaps ``face_detail``."""
+        """``denoising``: the weighted velocity error."""
         latents, noise, timesteps = batch["latents"], batch["noise"], batch["timesteps"]
         noisy: Any = self.schedule.add_noise(latents, noise, timesteps)  # pyright: ignore[reportArgumentType]
         text = self.module["text_encoder"](batch["token_ids"]).last_hidden_state
@@ -94,11 +81,7 @@ class MiniatureBase:
         kept = self.schedule.alphas_cumprod.to(latents.device)[timesteps]
         target = denoising_target("v_prediction", latents, noise, kept)
         weight = denoising_weight(self.weight, "v_prediction", signal_to_noise(self.schedule, timesteps))
-        terms = {"denoising": denoising_loss(prediction, target, weight)}
-        if self.face_detail is None:
-            return terms
-        clean = denoised_latents("v_prediction", prediction, noisy, kept)
-        return terms | {"face_detail": self.face_detail.loss(clean, batch, kept)}
+        return {"denoising": denoising_loss(prediction, target, weight)}
 
     @torch.no_grad()
     def inspect(self) -> Inspection:
