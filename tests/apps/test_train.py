@@ -13,18 +13,22 @@ import torch
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
 from limner.apps.studio import Studio
+from limner.apps.training_miniature import ENCODER_SPACE
 from limner.core.assets import asset_path
 from limner.core.checkpoint import load_checkpoint
 from limner.data.record import FaceRecord, write_shard
 from limner.data.synthetic_people import SOURCE
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.miniature import Miniature
+from limner.identity.encoder import save_encoder
 from limner.identity.recognition import GUIDE_SPACE
+from limner.identity.vit import FaceViT, ViTConfig
 from tests.data.examples import record
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
 TINY = RECIPES / "tiny"
+TAUGHT = "teacher of the encoder, which looks through its convolutions"
 
 
 def run(*arguments: str) -> int:
@@ -150,9 +154,35 @@ def test_an_adapter_begins_with_the_weights_of_another(model: Path, workshop: Pa
     assert run(str(TINY / "miniature-fact.toml"), *arguments, *chain.from_iterable(("--set", c) for c in changes)) == 0
     (before, one), (after, other) = (load_checkpoint(of / "adapter.safetensors") for of in (model, tmp_path / "model"))
     assert all(torch.allclose(after[name], values, atol=1e-2) for name, values in before.items())
-    assert one.recognizers[GUIDE_SPACE] == "teacher of the encoder; guided the adapter's training"
+    assert one.recognizers[GUIDE_SPACE] == f"{TAUGHT}; guided the adapter's training"
     assert set(other.recognizers) == set(one.recognizers)
     assert not (tmp_path / "projector").exists()
+
+
+def test_an_adapter_moves_to_another_encoder(
+    model: Path, workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    shutil.copytree(model.parent / "encoded", tmp_path / "encoded")
+    encoder = FaceViT(ViTConfig(patch=16, width=32, depth=1, heads=2, embedding=8))
+    other = tmp_path / "other.safetensors"
+    changes = [
+        f"start={model / 'adapter.safetensors'}",
+        f"start_encoder={other}",
+        "training.learning_rate=1e-12",
+        "projector.training.learning_rate=0.1",
+    ]
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path), "--threads", "1"]
+    options = [*arguments, *chain.from_iterable(("--set", change) for change in changes)]
+    save_encoder(other, encoder, feature_space="other-space", licence="miniature-encoder")
+    assert run(str(TINY / "miniature-fact.toml"), *options) == 2
+    assert "'other-space'" in capsys.readouterr().err
+    save_encoder(other, encoder, feature_space=ENCODER_SPACE, licence="miniature-encoder")
+    assert run(str(TINY / "miniature-fact.toml"), *options) == 0
+    (before, _), (after, _) = (load_checkpoint(of / "adapter.safetensors") for of in (model, tmp_path / "model"))
+    moved = {name.partition(".")[0] for name in before if not torch.allclose(before[name], after[name], atol=1e-2)}
+    assert moved == {"resampler"}
+    assert (tmp_path / "projector" / "report.html").is_file()
 
 
 def test_likeness_wants_the_shards_that_the_latents_were_made_of(
