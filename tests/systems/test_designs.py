@@ -114,22 +114,6 @@ def test_whoever_took_part_in_the_first_training_took_part_in_the_second(tmp_pat
     }
 
 
-def test_closed_gates_can_be_opened_at_the_beginning(tmp_path: Path) -> None:
-    first, second = new_system(sd15(), design()), new_system(sd15(), design())
-    gates = {name: value for name, value in first.named_parameters() if "alpha" in name}
-    with torch.no_grad():
-        for place, gate in enumerate(gates.values()):
-            gate.fill_((0.0, -0.01, 0.3, -0.3)[place % 4])
-    assert len(gates) >= 4
-    path = tmp_path / "x.safetensors"
-    first.save(path)
-    begin_adapter(second, path, like=second.header(), gates_at_least=0.1)
-    opened = [value.item() for name, value in second.named_parameters() if name in gates][:4]
-    assert opened == pytest.approx([0.1, -0.1, 0.3, -0.3])
-    others = [name for name in first.state_dict() if name not in gates]
-    assert all(torch.equal(first.state_dict()[name], second.state_dict()[name]) for name in others)
-
-
 def test_a_run_does_not_begin_with_weights_of_another_kind_or_for_other_features(tmp_path: Path) -> None:
     path, system = tmp_path / "x.safetensors", new_system(sd15(), design())
     rival = new_system(sd15(), design(design="decoupled"))

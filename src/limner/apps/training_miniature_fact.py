@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, PositiveInt
 
 from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
@@ -53,14 +53,11 @@ class FactRecipe(FactObjective):
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
         start_encoder: file of the encoder that ``start`` reads, where that is another one: the projector's lesson is
             then to say of every face what that adapter's said.
-        gates_at_least: a gate of that adapter that is nearer to 0 is opened so far; one at 0 stays there, since FAIR's
-            pull is constant and what the gate could gain starts tiny.
     """
 
     system: Literal["miniature-fact"]
     start: Path | None = None
     start_encoder: Path | None = None
-    gates_at_least: NonNegativeFloat = 0.0
     likeness: LookRecipe | None = None
     fact: AdapterDesign
     projector: LessonRecipe
@@ -107,10 +104,10 @@ def _begin(
     """The weights at ``path``; where they read another encoder, the projector learns to read this run's."""
     about, own = system.header(), recipe.start_encoder
     if own is None:
-        return begin_adapter(system, path, like=about, gates_at_least=recipe.gates_at_least)
+        return begin_adapter(system, path, like=about)
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
-    start = begin_adapter(system, path, like=before, gates_at_least=recipe.gates_at_least)
+    start = begin_adapter(system, path, like=before)
     said = tokens_said(system, encode_references(encoder, portraits.faces.references))
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-import torch
 from pydantic import JsonValue, ValidationError
 from torch import nn
 
@@ -116,14 +115,11 @@ def require_same_space(given: str, expected: str) -> None:
         )
 
 
-def begin_adapter(
-    system: nn.Module, start: str | os.PathLike[str], *, like: Header, gates_at_least: float = 0.0
-) -> Header:
+def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Header) -> Header:
     """Take over the weights in the file ``start``; returns its header.
 
     Args:
         like: header of ``system``; the file must be of the same kind, for the same features.
-        gates_at_least: gates nearer to 0 are opened so far, before the squashing, with the sign that they have.
 
     Raises:
         CheckpointError: the file is missing, broken, of another system, or of other sizes.
@@ -132,10 +128,6 @@ def begin_adapter(
     tensors, header = load_checkpoint(start, expect_system=like.system)
     require_same_space(str(like.feature_space), str(header.feature_space))
     load_into(system, tensors, start)
-    with torch.no_grad():
-        for name, gate in system.named_parameters():
-            if name.rpartition(".")[2].startswith("alpha"):
-                gate.copy_(torch.where(gate.abs() < gates_at_least, gates_at_least * (1 - 2 * (gate < 0)), gate))
     return header
 
 
