@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from limner.apps.assembly_training import read_recipe
 from limner.apps.cli import main
@@ -183,6 +184,18 @@ def test_an_adapter_moves_to_another_encoder(
     moved = {name.partition(".")[0] for name in before if not torch.allclose(before[name], after[name], atol=1e-2)}
     assert moved == {"resampler"}
     assert (tmp_path / "projector" / "report.html").is_file()
+
+
+def test_features_are_made_once_for_each_encoder(model: Path, workshop: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    shutil.copytree(model.parent / "encoded", tmp_path / "encoded")
+    [made] = (tmp_path / "encoded").glob("features-*.safetensors")
+    save_file({name: values * 0 for name, values in load_file(made).items()}, made)
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path), "--threads", "1"]
+    assert run(str(TINY / "miniature-fact.toml"), *arguments) == 0
+    (before, _), (after, _) = (load_checkpoint(of / "adapter.safetensors") for of in (model, tmp_path / "model"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)  # the zeros were read
+    assert [made] == list((tmp_path / "encoded").glob("features-*.safetensors"))
 
 
 def test_likeness_wants_the_shards_that_the_latents_were_made_of(

@@ -273,7 +273,9 @@ def test_references_are_encoded_in_chunks() -> None:
 
     references = torch.arange(10 * 3 * 4 * 4).remainder(256).to(torch.uint8).view(10, 3, 4, 4)
     encoder: Any = Encoder()
-    tokens = encode_references(encoder, references, chunk=4)
+    done: list[int] = []
+    tokens = encode_references(encoder, references, chunk=4, progress=done.append)
+    assert done == [4, 8, 10]
     assert (tokens.shape, tokens.dtype, tokens.requires_grad) == ((10, 3, 5), torch.float16, False)
     torch.testing.assert_close(tokens, ((references.float() / 127.5 - 1) * 2).half().flatten(2)[:, :, :5])
 

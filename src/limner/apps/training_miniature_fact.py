@@ -3,23 +3,29 @@
 The folder is the one that :mod:`limner.apps.training_miniature` filled.
 """
 
+import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field, PositiveInt
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
+from limner.core.files import replacing
 from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
 from limner.identity.guide_network import GuideNetwork
 from limner.identity.recognition import GUIDE_SPACE
+from limner.identity.vit import FaceViT
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
 from limner.systems.encoded_portraits import EncodedPortraits, encode_references
@@ -29,6 +35,7 @@ from limner.systems.likeness_term import LikenessTerm, likeness_aims
 from limner.systems.miniature_data import EncodedFaces
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
+from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
 
 
@@ -67,7 +74,8 @@ class FactRecipe(FactObjective):
 def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -> Path:
     """Writes ``model/adapter.safetensors``."""
     base = Miniature.load(folder / "model")
-    encoder, header = load_encoder(folder / "model" / "encoder.safetensors")
+    encoder_path = folder / "model" / "encoder.safetensors"
+    encoder, header = load_encoder(encoder_path)
     faces = EncodedFaces.load(folder / "encoded" / "train.safetensors")
     torch.manual_seed(recipe.training.seed)
     system = new_system(base.unet, recipe.fact)
@@ -76,9 +84,10 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     pipeline = base.pipeline()
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
-    portraits = EncodedPortraits(faces, encode_references(encoder, faces.references), backbone.tokenize)
-    # Before the projector's lesson: what is missing is better said now than minutes later.
+    # Before the features are made: what is missing is better said now than minutes later.
     likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
+    features = _features(encoder_path, encoder, faces, folder, report)
+    portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
     if recipe.start is None:
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
@@ -108,10 +117,28 @@ def _begin(
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
     start = begin_adapter(system, path, like=before)
-    said = tokens_said(system, encode_references(encoder, portraits.faces.references))
+    said = tokens_said(system, _features(own, encoder, portraits.faces, folder, report))
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
+
+
+def _features(path: Path, encoder: FaceViT, faces: EncodedFaces, folder: Path, report: Report) -> Tensor:
+    """What the encoder at ``path`` makes of every reference, made once."""
+    with path.open("rb") as file:
+        name = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    cache = folder / "encoded" / f"features-{name}.safetensors"
+    with main_process_first():
+        if not cache.exists():
+            tell = partial(_tell, report, len(faces.references))
+            features = encode_references(encoder, faces.references, progress=tell)
+            with replacing(cache) as unfinished:
+                save_file({"features": features}, unfinished)
+    return load_file(cache)["features"]
+
+
+def _tell(report: Report, total: int, done: int) -> None:
+    report("features", done, total, {})
 
 
 def _likeness(recipe: LookRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:

@@ -46,8 +46,14 @@ class EncodedPortraits:
         }
 
 
-def encode_references(encoder: FaceViT, references: Tensor, *, chunk: int = 128) -> Tensor:
+@torch.no_grad()
+def encode_references(
+    encoder: FaceViT, references: Tensor, *, chunk: int = 128, progress: Callable[[int], None] = lambda done: None
+) -> Tensor:
     """Patch tokens of aligned faces: ``(records, 3, 112, 112)`` uint8 -> ``(records, patches, width)`` float16."""
-    with torch.no_grad():
-        parts = [encoder.tokens(part.float() / 127.5 - 1).half() for part in references.split(chunk)]
+    parts: list[Tensor] = []
+    for start in range(0, len(references), chunk):
+        faces = references[start : start + chunk]
+        parts.append(encoder.tokens(faces.float() / 127.5 - 1).half())
+        progress(start + len(faces))
     return torch.cat(parts)
