@@ -13,7 +13,7 @@ from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import AIM, LikenessTerm, likeness_aims
+from limner.systems.likeness_term import AIM, BEGINS, END, ENDS, START, LikenessTerm, likeness_aims
 from limner.systems.predicted_faces import COUNTS, GRID
 from tests.data.examples import record
 from tests.systems.tiny import (
@@ -48,13 +48,15 @@ def test_the_aim_lies_between_the_picture_and_the_person() -> None:
 
 def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:
     aims = F.normalize(random(len(PERSON), DIM, seed=9), dim=1)
-    return LikenessTerm(Eye(), predicted_faces(counted=counted, probability=probability), aims)
+    faces = predicted_faces(counted=counted, probability=probability)
+    return LikenessTerm(Eye(), faces, aims, steps=2, num_train_timesteps=1000)
 
 
 def plan(**changes: Any) -> dict[str, Tensor]:
     yes = torch.ones(4, dtype=torch.bool)
     given = {"record": torch.tensor([0, 1, 4, 5]), "variant": torch.tensor([0, 1, 0, 1])}
-    return given | {"looked_at": yes, "keep_face": yes} | changes
+    ways = {START: torch.tensor([900, 900, 800, 800]), END: torch.tensor([300, 500, 200, 700])}
+    return given | {"looked_at": yes, "keep_face": yes} | ways | changes
 
 
 def test_only_photos_with_a_face_that_are_looked_at_count() -> None:
@@ -67,22 +69,24 @@ def test_only_photos_with_a_face_that_are_looked_at_count() -> None:
     assert loaded[AIM].shape == (4, DIM)
 
 
-def test_rows_that_do_not_count_change_nothing_and_none_cost_nothing() -> None:
-    one, latents, kept = term(), random(4, 32, 4, 4), torch.full((4,), 0.5)
-    batch = one.load(plan()) | {COUNTS: torch.tensor([True, False, True, False])}
-    changed = latents.clone()
-    changed[[1, 3]] += 1
-    assert one.loss(latents, batch, kept) == one.loss(changed, batch, kept)
-    changed[0] += 1
-    assert one.loss(latents, batch, kept) != one.loss(changed, batch, kept)
-    assert one.loss(latents, batch | {COUNTS: torch.zeros(4, dtype=torch.bool)}, kept) == 0
-
-
-def test_noisy_rows_count_by_the_signals_amplitude() -> None:
+def test_the_loss_is_of_the_rows_that_count() -> None:
     one, latents = term(), random(4, 32, 4, 4)
+    batch = one.load(plan(looked_at=torch.tensor([True, False, True, False])))
+    rows = one.rows(batch)
+    assert rows.tolist() == [0, 2]
+    each = [one.loss(latents[row : row + 1], batch, torch.tensor([row])).item() for row in (0, 2)]
+    assert one.loss(latents[rows], batch, rows).item() == pytest.approx(sum(each) / 2)
+    assert each[0] != pytest.approx(each[1])
+
+
+def test_ways_lead_from_much_noise_to_less() -> None:
+    one = term()
+    drawn = one.draw(400, torch.Generator().manual_seed(0))
+    for name, (low, high) in ((START, BEGINS), (END, ENDS)):
+        assert 1000 * low <= drawn[name].min() < drawn[name].max() <= 1000 * high
+    assert (drawn[START] > drawn[END]).all()
     batch = one.load(plan())
-    full = one.loss(latents, batch, torch.ones(4))
-    assert one.loss(latents, batch, torch.full((4,), 0.25)).item() == pytest.approx(full.item() / 2)
+    assert one.timesteps(batch, torch.tensor([1, 3])).tolist() == [[900, 800], [700, 750], [500, 700]]
 
 
 def task(likeness: LikenessTerm | None) -> FactTraining:
@@ -115,3 +119,26 @@ def test_a_likeness_that_is_followed_falls() -> None:
         loss.backward()
         optimizer.step()
     assert losses[-1] < 0.95 * losses[0]
+
+
+def test_the_guide_looks_at_what_the_model_came_to_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught = task(term())
+    batch = taught.collate(taught.draw(0, torch.Generator().manual_seed(3)))
+    rows = taught.likeness.rows(batch)  # pyright: ignore[reportOptionalMemberAccess]
+    asked: list[tuple[list[int], bool]] = []
+    predict = taught.backbone.predict
+
+    def watched(noisy: Tensor, timesteps: Tensor, *rest: Any) -> Tensor:
+        asked.append((timesteps.tolist(), torch.is_grad_enabled()))
+        return predict(noisy, timesteps, *rest)
+
+    monkeypatch.setattr(taught.backbone, "predict", watched)
+    taught.loss(batch, 0)
+    ways = taught.likeness.timesteps(batch, rows).tolist()  # pyright: ignore[reportOptionalMemberAccess]
+    assert asked == [(batch["timesteps"].tolist(), True), *[(one, False) for one in ways[:-1]], (ways[-1], True)]
+
+
+def test_a_batch_without_rows_that_count_costs_nothing() -> None:
+    nobody = task(term(counted=torch.zeros(len(PERSON), 2, dtype=torch.bool)))
+    batch = nobody.collate(nobody.draw(0, torch.Generator().manual_seed(3)))
+    assert nobody.loss(batch, 0)["likeness"].item() == 0

@@ -49,7 +49,7 @@ def test_faces_of_the_chosen_rows_come_decoded_and_laid() -> None:
     batch, latents = faces.load(plan), random(3, 32, 4, 4)
     rows = faces.rows(batch)
     assert rows.tolist() == [0, 2]
-    seen = faces.faces(latents, batch, rows)
+    seen = faces.faces(latents[rows], batch, rows)
     assert seen.shape == (2, 3, 112, 112)
     alone = {name: values[2:] for name, values in plan.items()}
     torch.testing.assert_close(seen[1], faces.faces(latents[2:], faces.load(alone), torch.tensor([0]))[0])

@@ -52,6 +52,16 @@ class LessonRecipe(Config):
     training: LoopSettings
 
 
+class LikenessRecipe(LookRecipe):
+    """Likeness, beside FACT's own losses.
+
+    Attributes:
+        steps: that the model goes by itself before the guide looks; they cost no gradient.
+    """
+
+    steps: PositiveInt = 3
+
+
 class FactRecipe(FactObjective):
     """Train an adapter on the frozen base.
 
@@ -65,7 +75,7 @@ class FactRecipe(FactObjective):
     system: Literal["miniature-fact"]
     start: Path | None = None
     start_encoder: Path | None = None
-    likeness: LookRecipe | None = None
+    likeness: LikenessRecipe | None = None
     fact: AdapterDesign
     projector: LessonRecipe
     training: LoopSettings
@@ -85,7 +95,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
     # Before the features are made: what is missing is better said now than minutes later.
-    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, faces, shards)
+    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, backbone, faces, shards)
     features = _features(encoder_path, encoder, faces, folder, report)
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
@@ -141,11 +151,17 @@ def _tell(report: Report, total: int, done: int) -> None:
     report("features", done, total, {})
 
 
-def _likeness(recipe: LookRecipe, base: Miniature, faces: EncodedFaces, shards: Path) -> LikenessTerm:
+def _likeness(
+    recipe: LikenessRecipe, base: Miniature, backbone: StableDiffusionBackbone, faces: EncodedFaces, shards: Path
+) -> LikenessTerm:
     """The aims come from the shards that the run's latents were made of, which is checked first."""
     predicted = looked_at(recipe, base.vae, faces, shards)
     return LikenessTerm(
-        GuideNetwork(), predicted, likeness_aims(record for record in read_shards(shards) if record.split == "train")
+        GuideNetwork(),
+        predicted,
+        likeness_aims(record for record in read_shards(shards) if record.split == "train"),
+        steps=recipe.steps,
+        num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,
     )
 
 

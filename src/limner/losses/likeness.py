@@ -3,14 +3,12 @@
 from torch import Tensor
 
 
-def likeness_loss(embeddings: Tensor, aims: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean of 1 - cosine; 0 without rows.
+def likeness_loss(embeddings: Tensor, aims: Tensor) -> Tensor:
+    """Mean of 1 - cosine; 0 without rows.
 
     Args:
         embeddings: unit vectors ``(rows, dim)`` of what was predicted.
         aims: unit vectors ``(rows, dim)`` of the people.
-        weight: ``(rows,)``, not negative. The mean is over rows, not over weights, so that rows in which little can be
-            seen count little.
     """
     distances = 1 - (embeddings.float() * aims.float()).sum(dim=1)
-    return (distances * weight).sum() / max(len(distances), 1)
+    return distances.sum() / max(len(distances), 1)

@@ -20,6 +20,7 @@ from limner.identity.vit import FaceViT
 from limner.losses.denoising import denoised_latents, denoising_loss, denoising_target, denoising_weight
 from limner.losses.increment import increment_loss, increment_ratio, read_increment
 from limner.systems.contract import Batch, FaceAdapterSystem, Inspection, LayerRecord, LossTerms, Plan
+from limner.systems.descent import descend
 from limner.systems.fact_curriculum import people_with_large_faces
 from limner.systems.fact_objective import FactObjective
 from limner.systems.frozen_inputs import FrozenInputs
@@ -133,8 +134,24 @@ class FactTraining:
         }
         if self.likeness is None:
             return terms
-        clean = denoised_latents(kind, prediction, noisy, kept_signal)
-        return terms | {"likeness": self.likeness.loss(clean, batch, kept_signal)}
+        return terms | {"likeness": self._likeness(self.likeness, batch, latents)}
+
+    def _likeness(self, term: LikenessTerm, batch: Batch, latents: Tensor) -> Tensor:
+        rows = term.rows(batch)
+        if not len(rows):
+            return latents.sum() * 0
+        schedule, timesteps = self.backbone.noise_schedule, term.timesteps(batch, rows)
+        chosen = {name: values[rows] for name, values in batch.items()}
+        kind, alphas = schedule.config.prediction_type, schedule.alphas_cumprod.to(latents)
+
+        def predict(noisy: Tensor, now: Tensor) -> Tensor:
+            return self._predict(chosen | {"timesteps": now}, noisy)[0]
+
+        noisy = schedule.add_noise(latents[rows], batch["noise"][rows], timesteps[0])
+        with torch.no_grad():
+            noisy = descend(predict, noisy, timesteps, alphas, kind)
+        last = timesteps[-1]
+        return term.loss(denoised_latents(kind, predict(noisy, last), noisy, alphas[last]), batch, rows)
 
     @torch.no_grad()
     def inspect(self) -> Inspection:

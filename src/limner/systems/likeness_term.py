@@ -1,9 +1,11 @@
 """A loss beside FACT's own: does the guide see the person in the picture that a prediction amounts to?
 
+A picture under little noise tells the guide who it is whether or not the adapter helps, so the model goes there by
+itself: from the picture under so much noise that only its layout is left, a few steps without gradient, one with it.
 The guide's embedding of the predicted face is compared with what lies between that picture's and the centre of all of
 the person's: the centre alone smiles as the person does on average, and so would what is drawn; the picture alone tells
-less surely who it is. The gradient runs through recogniser and decoder.
-As in PuLID (arXiv:2404.16022); ``fact.md`` has no such term.
+less surely who it is. The gradient runs through recogniser, decoder and the last prediction.
+As in PuLID (arXiv:2404.16022), with the feedback of ReFL (arXiv:2304.05977); ``fact.md`` has no such term.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,48 +18,65 @@ from torch.nn import functional as F
 from limner.data.record import FaceRecord
 from limner.losses.likeness import likeness_loss
 from limner.systems.contract import Batch, Plan
+from limner.systems.descent import descent_timesteps
 from limner.systems.predicted_faces import COUNTS, PredictedFaces
 
-AIM = "likeness_aim"
+AIM, START, END = "likeness_aim", "likeness_start", "likeness_end"
+BEGINS, ENDS = (0.75, 0.9), (0.2, 0.7)
+"""Where ways begin and end, as shares of the noise schedule: at 0.9 the layout is still the picture's, so that its
+landmarks hold, and the person is not (table in docs/training-log.md)."""
 
 
 class LikenessTerm:
     """The loss of a batch."""
 
-    def __init__(self, guide: nn.Module, predicted: PredictedFaces, aims: Tensor) -> None:
+    def __init__(
+        self, guide: nn.Module, predicted: PredictedFaces, aims: Tensor, *, steps: int, num_train_timesteps: int
+    ) -> None:
         """Freeze the guide.
 
         Args:
             guide: aligned faces ``(rows, 3, side, side)`` RGB in [-1, 1] -> unit vectors ``(rows, dim)``.
             predicted: where the faces are.
             aims: ``(records, dim)``, see :func:`likeness_aims`.
+            steps: of the model's own way; 0 looks at the prediction from the picture under little noise.
+            num_train_timesteps: of the noise schedule.
         """
         self.guide = guide.requires_grad_(False).eval()
         self.predicted, self.aims = predicted, aims
+        self.steps, self.num_train_timesteps = steps, num_train_timesteps
 
     def draw(self, rows: int, rng: torch.Generator) -> Plan:
-        """Which rows are looked at."""
-        return self.predicted.draw(rows, rng)
+        """Which rows are looked at, and where their ways begin and end."""
+        ways = {
+            name: ((low + (high - low) * torch.rand(rows, generator=rng)) * self.num_train_timesteps).long()
+            for name, (low, high) in ((START, BEGINS), (END, ENDS))
+        }
+        return self.predicted.draw(rows, rng) | ways
 
     def load(self, plan: Plan) -> Batch:
         """What :meth:`loss` reads of a batch; a row without its face is not asked to show the person."""
         places = self.predicted.load(plan)
-        return places | {COUNTS: places[COUNTS] & plan["keep_face"], AIM: self.aims[plan["record"]]}
+        ways = {name: plan[name] for name in (START, END)}
+        return places | ways | {COUNTS: places[COUNTS] & plan["keep_face"], AIM: self.aims[plan["record"]]}
 
-    def loss(self, latents: Tensor, batch: Mapping[str, Tensor], kept: Tensor) -> Tensor:
+    def rows(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Numbers of the rows that count."""
+        return self.predicted.rows(batch)
+
+    def timesteps(self, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        """``(steps + 1, rows)``, where the model's own way begins, goes and ends."""
+        return descent_timesteps(batch[START][rows], batch[END][rows], self.steps)
+
+    def loss(self, latents: Tensor, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """Scalar.
 
         Args:
-            latents: clean, as predicted, ``(rows, channels, height, width)``.
+            latents: clean, as predicted at the end of the way, ``(len(rows), channels, height, width)``.
             batch: with what :meth:`load` gave.
-            kept: ``(rows,)``, the signal's share of the variance. A row counts by the signal's amplitude: of pure
-                noise only a blur can be predicted, in which a recogniser sees nobody.
+            rows: numbers of the rows that count.
         """
-        rows = self.predicted.rows(batch)
-        if not len(rows):
-            return latents.sum() * 0
-        seen = self.guide(self.predicted.faces(latents, batch, rows))
-        return likeness_loss(seen, batch[AIM][rows], kept[rows].sqrt())
+        return likeness_loss(self.guide(self.predicted.faces(latents, batch, rows)), batch[AIM][rows])
 
 
 def likeness_aims(records: Iterable[FaceRecord]) -> Tensor:

@@ -45,8 +45,8 @@ class PredictedFaces:
         return batch[COUNTS].nonzero()[:, 0]
 
     def faces(self, latents: Tensor, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
-        """Faces ``(len(rows), 3, side, side)`` in [-1, 1], with gradient, of predicted clean latents of all rows."""
-        pictures = self.decode(latents[rows])
+        """Faces ``(len(rows), 3, side, side)`` in [-1, 1], with gradient, of predicted clean latents of ``rows``."""
+        pictures = self.decode(latents)
         side = template_named(TEMPLATE).side
         places = F.affine_grid(batch[GRID][rows], [len(rows), 3, side, side], align_corners=False)
         return F.grid_sample(pictures, places.to(pictures), align_corners=False)
