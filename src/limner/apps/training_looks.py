@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import torch
-from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from pydantic import Field
 
 from limner.core.config import Config
 from limner.core.errors import InputError
 from limner.data.record import read_shards
+from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.systems.miniature_data import EncodedFaces
 from limner.systems.predicted_faces import PredictedFaces, face_grids
 
@@ -23,7 +23,7 @@ class LookRecipe(Config):
     probability: float = Field(gt=0, le=1)
 
 
-def looked_at(recipe: LookRecipe, autoencoder: AutoencoderTiny, faces: EncodedFaces, shards: Path) -> PredictedFaces:
+def looked_at(recipe: LookRecipe, autoencoder: TinyFaceAutoencoder, faces: EncodedFaces, shards: Path) -> PredictedFaces:
     """Where the faces lie is read from the shards that the run's latents were made of.
 
     Raises:
