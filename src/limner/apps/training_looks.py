@@ -23,7 +23,9 @@ class LookRecipe(Config):
     probability: float = Field(gt=0, le=1)
 
 
-def looked_at(recipe: LookRecipe, autoencoder: TinyFaceAutoencoder, faces: EncodedFaces, shards: Path) -> PredictedFaces:
+def looked_at(
+    recipe: LookRecipe, autoencoder: TinyFaceAutoencoder, faces: EncodedFaces, shards: Path
+) -> PredictedFaces:
     """Where the faces lie is read from the shards that the run's latents were made of.
 
     Raises:
