@@ -14,10 +14,10 @@ from pydantic import Field, PositiveInt
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from limner.apps.training_looks import LookRecipe, looked_at
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
+from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
@@ -33,6 +33,7 @@ from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
 from limner.systems.likeness_term import LikenessTerm, likeness_aims
 from limner.systems.miniature_data import EncodedFaces
+from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
 from limner.training.engine import main_process_first
@@ -52,13 +53,15 @@ class LessonRecipe(Config):
     training: LoopSettings
 
 
-class LikenessRecipe(LookRecipe):
-    """Likeness, beside FACT's own losses.
+class LikenessRecipe(Config):
+    """A loss beside FACT's own, through the guide; how much it counts is ``training.weights.likeness``.
 
     Attributes:
+        probability: of a row that the guide looks at.
         steps: that the model goes by itself before the guide looks; they cost no gradient.
     """
 
+    probability: float = Field(gt=0, le=1)
     steps: PositiveInt = 3
 
 
@@ -154,8 +157,24 @@ def _tell(report: Report, total: int, done: int) -> None:
 def _likeness(
     recipe: LikenessRecipe, base: Miniature, backbone: StableDiffusionBackbone, faces: EncodedFaces, shards: Path
 ) -> LikenessTerm:
-    """The aims come from the shards that the run's latents were made of, which is checked first."""
-    predicted = looked_at(recipe, base.vae, faces, shards)
+    """Where the faces lie and the aims come from the shards that the run's latents were made of.
+
+    Raises:
+        InputError: other shards.
+    """
+    grids = face_grids(record for record in read_shards(shards) if record.split == "train")
+    if len(grids) != len(faces.person):
+        raise InputError(
+            f"{shards} holds {len(grids)} training pictures, but the latents of this run were made of "
+            f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
+        )
+    base.vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (a third faster on a CPU)
+    predicted = PredictedFaces(
+        lambda latents: base.vae.decode(latents.contiguous(memory_format=torch.channels_last))[0],
+        grids,
+        counted=torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits]),
+        probability=recipe.probability,
+    )
     return LikenessTerm(
         GuideNetwork(),
         predicted,
