@@ -96,7 +96,7 @@ def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, r
     """Writes ``model/encoder.safetensors``."""
     guide = GuideNetwork()  # first: what is missing is better said now than minutes later
     with main_process_first():
-        lessons = _lessons(recipe, shards, folder / "encoded" / "encoder.safetensors", report)
+        lessons = _lessons(recipe, shards, folder / "encoded" / "lessons.safetensors", report)
     torch.manual_seed(recipe.training.seed)
     sizes = ViTConfig(
         patch=PATCH,
