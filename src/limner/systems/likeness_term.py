@@ -39,7 +39,7 @@ class LikenessTerm:
             guide: aligned faces ``(rows, 3, side, side)`` RGB in [-1, 1] -> unit vectors ``(rows, dim)``.
             predicted: where the faces are.
             aims: ``(records, dim)``, see :func:`likeness_aims`.
-            steps: of the model's own way; 0 looks at the prediction from the picture under little noise.
+            steps: of the model's own way, 1 or more.
             num_train_timesteps: of the noise schedule.
         """
         self.guide = guide.requires_grad_(False).eval()
