@@ -24,7 +24,7 @@ TRAINING =
 EVALUATION = --people 20 --seeds 2
 INGREDIENTS = ../shared
 GENERATOR = $(BIN)/../lib/python3*/site-packages/random_face/data
-STAGES = encoder base fact upscaler pose
+STAGES = encoder base fact upscaler pose few-steps
 # What gradio, behind the page, needs besides what is there.
 PAGE = gradio gradio_client brotli groovy hf-gradio httpcore httpx orjson pandas pydub python-dateutil python-multipart pytz \
 	safehttpx semantic-version six tomlkit tzdata

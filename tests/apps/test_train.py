@@ -96,6 +96,12 @@ def test_it_follows_a_pose(model: Path) -> None:
     assert portrait.making.licences[-1] == "miniature-pose"
 
 
+def test_it_draws_in_few_steps(model: Path) -> None:
+    studio = Studio.open(model, device="cpu")
+    [portrait] = studio.portrait(None, "a photo of a man", adapter_scale=0, fast=True)
+    assert portrait.making.licences[-1] == "miniature-few-steps"
+
+
 def test_the_settings_lie_beside_the_weights(model: Path) -> None:
     written = (model.parent / "miniature-base.toml").read_text()
     assert "steps = 4" in written
@@ -104,7 +110,10 @@ def test_the_settings_lie_beside_the_weights(model: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "pictures"),
-    [("encoder", 0), ("text", 0), ("base", 4), ("projector", 0), ("fact", 2), ("upscaler", 3), ("pose", 4)],
+    [
+        *(("encoder", 0), ("text", 0), ("base", 4), ("projector", 0), ("fact", 2)),
+        *(("upscaler", 3), ("pose", 4), ("few-steps", 4)),
+    ],
 )
 def test_every_run_leaves_a_report(model: Path, name: str, pictures: int) -> None:
     page = (model.parent / name / "report.html").read_text()

@@ -39,10 +39,12 @@ def test_every_stage_is_announced_with_its_time() -> None:
 
 @pytest.mark.parametrize("folder", ["recipes", "recipes/tiny"])
 def test_the_runs_stand_in_the_order_they_need(folder: str) -> None:
-    """The adapter reads encoder and base, the 2x step the base's autoencoder, the pose ControlNet the base."""
+    """The adapter reads encoder and base, the 2x step the base's autoencoder, the pose ControlNet the base, and what
+    draws in few steps all but these two."""
     (train,) = (words for words in commands(f"RECIPES={folder}") if words[1] == "train")
     recipes = [Path(word) for word in train if word.endswith(".toml")]
-    assert [path.stem.removeprefix("miniature-") for path in recipes] == ["encoder", "base", "fact", "upscaler", "pose"]
+    stages = ["encoder", "base", "fact", "upscaler", "pose", "few-steps"]
+    assert [path.stem.removeprefix("miniature-") for path in recipes] == stages
     assert all((ROOT / path).is_file() for path in recipes)
 
 

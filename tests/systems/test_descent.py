@@ -6,7 +6,7 @@ from torch import Tensor
 
 from limner.diffusion.schedule import training_schedule
 from limner.losses.denoising import PredictionType, denoising_target
-from limner.systems.descent import descend, descent_timesteps
+from limner.systems.descent import answer_between, descend, descent_timesteps
 from tests.systems.tiny import random
 
 SCHEDULE = training_schedule()
@@ -33,3 +33,15 @@ def test_a_model_that_is_right_arrives_at_the_picture_under_its_own_noise(kind: 
     expected = SCHEDULE.add_noise(PICTURE, NOISE, timesteps[-1])  # pyright: ignore[reportArgumentType]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     assert asked == timesteps[:-1].tolist()
+
+
+@pytest.mark.parametrize("end", [300, 999])
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+def test_the_answer_between_two_pictures_leads_from_one_to_the_other(kind: PredictionType, end: int) -> None:
+    alphas = torch.cat([SCHEDULE.alphas_cumprod[:999], torch.ones(1)])  # the last of them is the picture itself
+    begin = torch.tensor([900, 800])
+    timesteps = torch.stack([begin, torch.full((2,), end)])
+    given = random(2, 3, 4, 4, seed=3)
+    arrived = descend(lambda noisy, now: given, NOISE, timesteps, alphas, kind)
+    found = answer_between(NOISE, arrived, alphas[begin], alphas[timesteps[1]], kind)
+    torch.testing.assert_close(found, given, atol=1e-3, rtol=1e-3)

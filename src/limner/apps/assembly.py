@@ -17,6 +17,7 @@ from limner.adapters.memory import FaceMemory
 from limner.adapters.projectors import stack_photos
 from limner.adapters.sparse import Sparse
 from limner.apps.bases import Base, open_base
+from limner.apps.fast import fast_licences
 from limner.apps.settings import Dials, PortraitSettings
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
@@ -217,7 +218,11 @@ class Assembly:
     def licences_of(self, settings: Dials) -> tuple[str, ...]:
         """Licence records of everything that such a picture comes from."""
         enlarged = isinstance(settings, PortraitSettings) and settings.enlarge
-        return self.licences + ((self.enlarger.licence,) if enlarged else ())
+        return (
+            self.licences
+            + (fast_licences(self.base) if settings.fast else ())
+            + ((self.enlarger.licence,) if enlarged else ())
+        )
 
     @property
     def licences(self) -> tuple[str, ...]:

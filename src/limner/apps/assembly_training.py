@@ -4,6 +4,7 @@ from pathlib import Path
 
 from limner.apps.training_fact import FactRecipe as PortraitFactRecipe
 from limner.apps.training_fact import train_fact
+from limner.apps.training_few_steps import FewStepsRecipe, train_miniature_few_steps
 from limner.apps.training_miniature import (
     BaseRecipe,
     EncoderRecipe,
@@ -24,6 +25,7 @@ RECIPES: dict[str, type[Config]] = {
     "miniature-fact": FactRecipe,
     "miniature-upscaler": UpscalerRecipe,
     "miniature-pose": PoseRecipe,
+    "miniature-few-steps": FewStepsRecipe,
     "fact": PortraitFactRecipe,
 }
 
@@ -62,5 +64,7 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
         return train_miniature_upscaler(recipe, shards, folder, report)
     if isinstance(recipe, PoseRecipe):
         return train_miniature_pose(recipe, shards, folder, report)
+    if isinstance(recipe, FewStepsRecipe):
+        return train_miniature_few_steps(recipe, folder, report)
     assert isinstance(recipe, PortraitFactRecipe)
     return train_fact(recipe, shards, folder, report)

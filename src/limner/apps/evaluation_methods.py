@@ -10,6 +10,7 @@ import numpy as np
 
 from limner.apps.assembly import Assembly, OpenedAdapter, open_adapter, own_adapter
 from limner.apps.bases import Base
+from limner.apps.fast import fast_settings
 from limner.apps.guard import UNGUARDED
 from limner.apps.studio import Studio
 from limner.core.checkpoint import read_header
@@ -45,10 +46,10 @@ class StudioMethod:
         return self.enrolment(photo)
 
     def draw(self, identity: Identity | None, prompt: str, *, seed: int, count: int) -> list[np.ndarray]:
+        rules = self.rules
         settings = {
-            "adapter_scale": 0.0 if identity is None else self.rules.scale,
-            "num_steps": self.rules.steps,
-            "guidance_scale": self.rules.guidance,
+            "adapter_scale": 0.0 if identity is None else rules.scale,
+            **({"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}),
             **({} if identity is None else self.dials),
         }
         portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)
@@ -99,7 +100,9 @@ def drawing_methods(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Pr
 
 def drawing_keys(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Protocol) -> dict[str, str]:
     """By method, what changes whenever its pictures would: weights and rules of drawing; the base is among them."""
-    drawing = rules.model_dump_json(exclude={"people", "photos", "name"})
+    drawing = rules.model_dump_json(exclude={"people", "photos", "name", "fast"})
+    if rules.fast:
+        drawing += hashlib.sha256(Path(fast_settings(base)["lora"]).read_bytes()).hexdigest()
     weights = {name: one.sha256 for name, one in adapters.items()} | {BASE: ""}
     about = f"{drawing} {base.name} {_weights_of(base)}"
     return {name: hashlib.sha256(f"{about} {sha}".encode()).hexdigest()[:12] for name, sha in weights.items()}

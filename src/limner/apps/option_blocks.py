@@ -36,6 +36,7 @@ def dials(
     block_scale: options.BlockScale = None,
     window: options.Window = None,
     sparse: options.Sparse = None,
+    fast: options.Fast = None,
 ) -> Options:
     """What every picture of a person can be drawn with; only what was given, as the settings name it.
 
@@ -56,6 +57,7 @@ def dials(
         block_scales=options.scales_of(block_scale),
         window=window,
         sparse=sparse,
+        fast=fast,
     )
 
 

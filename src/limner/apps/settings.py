@@ -12,6 +12,8 @@ from limner.diffusion.samplers import require_sampler
 DEFAULT_PROMPT = "a photo of a person"
 CHOSEN_BY_DIALS = ("adapter_scale", "window", "face_guidance", "guidance_scale")
 """What ``likeness`` and ``variety`` set."""
+SET_BY_FAST = ("lora", "lora_weight", "num_steps", "guidance_scale", "scheduler", "likeness", "variety")
+"""What cannot be asked for with ``fast``: what it sets itself, and dials that were measured without it."""
 
 
 class Dials(Config):
@@ -34,6 +36,7 @@ class Dials(Config):
             :mod:`limner.apps.dial_table`.
         variety: how different the pictures are from each other, likewise.
         sparse: show the person, after the first steps, only where the face is: faster, not quite the same picture.
+        fast: draw in a few steps with the LoRA that the base brings for it, see :mod:`limner.apps.fast`.
         scheduler: short name of the sampler, see :mod:`limner.diffusion.samplers`; None is the base's own.
         style: name of a style, which adds words and recommends what is left open.
         styles: folder with styles of the user's own.
@@ -55,6 +58,7 @@ class Dials(Config):
     likeness: float | None = Field(default=None, ge=0.0, le=1.0)
     variety: float | None = Field(default=None, ge=0.0, le=1.0)
     sparse: bool = False
+    fast: bool = False
     scheduler: str | None = None
     style: str | None = None
     styles: Path | None = None
@@ -91,6 +95,13 @@ class Dials(Config):
             raise ConfigError(
                 f"{' and '.join(asked)} set {', '.join(twice)}, given at the same time; leave out one or the other"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fast_leaves_nothing_open(self) -> Self:
+        twice = [name for name in SET_BY_FAST if name in self.model_fields_set and getattr(self, name) is not None]
+        if self.fast and twice:
+            raise ConfigError(f"fast cannot be had with {', '.join(twice)}, which it settles; leave out one of the two")
         return self
 
     @classmethod

@@ -7,14 +7,14 @@ Studio.open("miniature").portrait(identity, "a photo of a person, smiling", coun
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from limner.apps.assembly import Assembly, assemble
+from limner.apps.completion import Completed, completed
 from limner.apps.control import Control, open_control, open_own_pose
-from limner.apps.dial_table import table_of
 from limner.apps.drawing import Progress
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.guard import Guard
@@ -41,8 +41,6 @@ ENROLLING = ("yunet", "facemesh", "bisenetv2", "lightqnet")
 """Licence records of the networks that look at photos, besides the recognisers."""
 MEASURING = ("yunet", "fr_feature", "open-nsfw")
 """Licence records of the networks that look at what was drawn."""
-
-Completed = TypeVar("Completed", bound=Dials)
 
 
 class Studio:
@@ -282,21 +280,9 @@ class Studio:
 
         Raises:
             ConfigError: the style is unknown or malformed, or for another base; or a dial was asked for and nobody has
-                measured what it does with this adapter.
+                measured what it does with this adapter; or the base or the style cannot be fast.
         """
-        base = self.assembly.base
-        own: dict[str, Any] = {}
-        if settings.style is not None:
-            found = find_style(settings.style, settings.styles)
-            found.require_base(base.kind)
-            asked = settings.model_fields_set
-            own = {name: value for name, value in found.recommended.items() if name not in asked}
-        if settings.likeness is not None or settings.variety is not None:
-            own |= table_of(self.assembly).settings(settings.likeness, settings.variety)
-        own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
-        if isinstance(settings, PortraitSettings):
-            own |= {"height": settings.height or self.pixels, "width": settings.width or self.pixels}
-        return settings.model_copy(update=own)
+        return completed(settings, self.assembly, pixels=self.pixels)
 
     def words(self, settings: Dials) -> tuple[str, str]:
         """Prompt and negative prompt as the base reads them, those of the style included.

@@ -3,32 +3,27 @@
 The folder is the one that :mod:`limner.apps.training_miniature` filled.
 """
 
-import hashlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field, PositiveInt
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from limner.apps.training_features import reference_features
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
 from limner.core.errors import InputError
-from limner.core.files import replacing
 from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
 from limner.identity.guide_network import GuideNetwork
 from limner.identity.recognition import GUIDE_SPACE
-from limner.identity.vit import FaceViT
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
-from limner.systems.encoded_portraits import EncodedPortraits, encode_references
+from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
 from limner.systems.likeness_term import LikenessTerm, likeness_aims
@@ -36,7 +31,6 @@ from limner.systems.miniature_data import EncodedFaces
 from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
-from limner.training.engine import main_process_first
 from limner.training.settings import LoopSettings
 
 
@@ -99,7 +93,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     backbone = StableDiffusionBackbone(pipeline)
     # Before the features are made: what is missing is better said now than minutes later.
     likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, backbone, faces, shards)
-    features = _features(encoder_path, encoder, faces, folder, report)
+    features = reference_features(encoder_path, encoder, faces, folder, report)
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
     if recipe.start is None:
@@ -130,28 +124,10 @@ def _begin(
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
     start = begin_adapter(system, path, like=before)
-    said = tokens_said(system, _features(own, encoder, portraits.faces, folder, report))
+    said = tokens_said(system, reference_features(own, encoder, portraits.faces, folder, report))
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
-
-
-def _features(path: Path, encoder: FaceViT, faces: EncodedFaces, folder: Path, report: Report) -> Tensor:
-    """What the encoder at ``path`` makes of every reference, made once."""
-    with path.open("rb") as file:
-        name = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    cache = folder / "encoded" / f"features-{name}.safetensors"
-    with main_process_first():
-        if not cache.exists():
-            tell = partial(_tell, report, len(faces.references))
-            features = encode_references(encoder, faces.references, progress=tell)
-            with replacing(cache) as unfinished:
-                save_file({"features": features}, unfinished)
-    return load_file(cache)["features"]
-
-
-def _tell(report: Report, total: int, done: int) -> None:
-    report("features", done, total, {})
 
 
 def _likeness(

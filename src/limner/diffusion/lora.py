@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from limner.core.checkpoint import read_foreign_state_dict
+from limner.core.checkpoint import Header, read_foreign_state_dict, save_checkpoint
 from limner.core.errors import AdapterError, CheckpointError
 
 _NAME = "limner_style"
@@ -73,6 +73,21 @@ def require_fitting(pipeline: Any, tensors: Mapping[str, Tensor], path: Path) ->
         checked += _check(parts[part], _as_peft(part, key, tensor, parts[part]), tensor, path)
     if not checked:
         raise CheckpointError(f"{path} holds no LoRA; give a file with lora_A and lora_B, or down and up, weights")
+
+
+def save_lora(path: Path, tensors: Mapping[str, Tensor], *, system: str, licence: str) -> None:
+    """Write a LoRA in half precision, as :func:`worn` and diffusers' ``load_lora_weights`` read it.
+
+    Args:
+        tensors: ``lora_A`` and ``lora_B`` weights under diffusers' names, their product not to be scaled.
+        system: what it is, for the file's header.
+        licence: name of a record in ``limner licences``.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    halves = {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
+    save_checkpoint(path, halves, Header(system=system, version="1", licence=licence))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ class Protocol(Config):
         scale: how strongly the person is kept.
         steps: sampling steps.
         guidance: how closely the words are followed; the base's own default if None.
+        fast: draw with what the base brings for few steps instead, which settles steps and guidance.
         wishes: what is asked of every person, by trait; the person's gender is added.
     """
 
@@ -36,6 +37,7 @@ class Protocol(Config):
     scale: NonNegativeFloat = 0.8
     steps: PositiveInt = 25
     guidance: float | None = None
+    fast: bool = False
     wishes: tuple[dict[str, str], ...] = Field(min_length=1, max_length=SEEDS_PER_PERSON // SEEDS_PER_WISH)
 
     def wishes_for(self, person: "Person") -> list[Traits]:

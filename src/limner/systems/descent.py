@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from limner.losses.denoising import PredictionType, denoised_latents
+from limner.losses.denoising import PredictionType, denoised_latents, denoising_target
 
 Predict = Callable[[Tensor, Tensor], Tensor]
 """Noisy latents and their timesteps ``(rows,)`` -> the model's answer, shaped as the latents."""
@@ -36,3 +36,21 @@ def descend(
         noise = (noisy - kept.sqrt() * clean) / (1 - kept).sqrt()
         noisy = left.sqrt() * clean + (1 - left).sqrt() * noise
     return noisy
+
+
+def answer_between(
+    noisy: Tensor, arrived: Tensor, kept: Tensor, left: Tensor, prediction_type: PredictionType
+) -> Tensor:
+    """What a model must answer to come from ``noisy`` to ``arrived`` in a single DDIM step (arXiv:2202.00512, app. G).
+
+    Args:
+        noisy: ``(rows, channels, height, width)``, where the step begins.
+        arrived: same shape, where it ends.
+        kept: ``(rows,)``, the signal's share of the variance at the beginning.
+        left: ``(rows,)``, the same at the end; more than ``kept``, at most 1.
+    """
+    begin, end = (one[:, None, None, None] for one in (kept, left))
+    of_noisy = ((1 - end) / (1 - begin)).sqrt()
+    clean = (arrived - of_noisy * noisy) / (end.sqrt() - of_noisy * begin.sqrt())
+    noise = (noisy - begin.sqrt() * clean) / (1 - begin).sqrt()
+    return denoising_target(prediction_type, clean, noise, kept)

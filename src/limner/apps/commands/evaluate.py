@@ -31,6 +31,7 @@ def evaluate(
     seeds: Annotated[int | None, typer.Option(min=2, help="Pictures of each person and sentence.")] = None,
     first_seed: Annotated[int | None, typer.Option(min=0, help="Another number gives other pictures.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Draw all as `limner portrait --fast` does.")] = False,
     scale: Annotated[float | None, typer.Option(help="How strongly the person is kept.")] = None,
     judge: Annotated[str, typer.Option(help=JUDGE)] = "dlib-resnet-v1",
     features: Annotated[Path | None, typer.Option(help=FEATURES)] = None,
@@ -43,10 +44,14 @@ def evaluate(
     from limner.apps.evaluation_methods import methods_named
     from limner.apps.evaluation_table import print_report
     from limner.apps.progress import people_bar
+    from limner.core.errors import ConfigError
     from limner.evaluation.protocol import protocol_named
 
+    if fast and steps is not None:
+        raise ConfigError(f"fast settles the steps, and steps is {steps}; leave out --fast or --steps")
+
     rules = protocol_named(
-        protocol, people=people, seeds=seeds, first_seed=first_seed, steps=steps, scale=scale
+        protocol, people=people, seeds=seeds, first_seed=first_seed, steps=steps, fast=fast, scale=scale
     )  # fmt: skip
     job = EvaluationJob(
         model,

@@ -1,0 +1,35 @@
+"""Settings with everything filled in that was left open, by who has a say in it: fast drawing, dials, style, base."""
+
+from typing import Any, TypeVar
+
+from limner.apps.assembly import Assembly
+from limner.apps.dial_table import table_of
+from limner.apps.fast import fast_settings
+from limner.apps.settings import Dials, PortraitSettings
+from limner.apps.styles import find_style
+from limner.core.errors import ConfigError
+
+Completed = TypeVar("Completed", bound=Dials)
+
+
+def completed(settings: Completed, assembly: Assembly, *, pixels: int) -> Completed:
+    """See :meth:`limner.apps.studio.Studio.completed`; ``pixels`` is the side of the base's pictures."""
+    base = assembly.base
+    fast = fast_settings(base) if settings.fast else {}
+    own: dict[str, Any] = {}
+    if settings.style is not None:
+        found = find_style(settings.style, settings.styles)
+        found.require_base(base.kind)
+        asked = settings.model_fields_set
+        own = {name: value for name, value in found.recommended.items() if name not in asked}
+        if fast and "lora" in own:
+            raise ConfigError(
+                f"the style {settings.style!r} has a LoRA of its own; leave fast (--fast) out, or take another style"
+            )
+    if settings.likeness is not None or settings.variety is not None:
+        own |= table_of(assembly).settings(settings.likeness, settings.variety)
+    own |= fast
+    own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
+    if isinstance(settings, PortraitSettings):
+        own |= {"height": settings.height or pixels, "width": settings.width or pixels}
+    return settings.model_copy(update=own)

@@ -1,0 +1,91 @@
+"""Fast drawing: four unguided steps with the LoRA that the model brings, refused wherever that cannot be had."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model_state_dict
+
+from limner.apps.fast import FAST_FILE, fast_settings
+from limner.apps.settings import SET_BY_FAST, PortraitSettings
+from limner.apps.studio import Studio
+from limner.core.errors import ConfigError
+from limner.diffusion.lora import save_lora
+from tests.apps.conftest import Exits
+from tests.apps.tiny_models import save_tiny_miniature, tiny_miniature
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    save_tiny_miniature(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fast_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with a LoRA that changes every picture."""
+    folder = tmp_path_factory.mktemp("fast") / "model"
+    folder.mkdir()
+    for part in model.iterdir():
+        (folder / part.name).symlink_to(part)
+    unet: Any = tiny_miniature().unet
+    unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["conv1"]))
+    rng = torch.Generator().manual_seed(5)
+    tensors = {
+        f"unet.{name}": 0.3 * torch.randn(tensor.shape, generator=rng)
+        for name, tensor in get_peft_model_state_dict(unet).items()
+    }
+    save_lora(folder / FAST_FILE, tensors, system="miniature-few-steps", licence="miniature-few-steps")
+    return folder
+
+
+def draw(folder: Path, **settings: Any) -> Any:
+    [portrait] = Studio.open(folder, device="cpu").portrait(None, "a man", adapter_scale=0, **settings)
+    return portrait
+
+
+def test_it_is_the_lora_in_four_unguided_ddim_steps(fast_model: Path) -> None:
+    by_hand: dict[str, Any] = {"num_steps": 4, "guidance_scale": 1.0, "scheduler": "ddim"}
+    found = draw(fast_model, fast=True).image
+    assert np.array_equal(found, draw(fast_model, lora=fast_model / FAST_FILE, **by_hand).image)
+    assert not np.array_equal(found, draw(fast_model, **by_hand).image)
+
+
+def test_it_says_how_it_was_made(fast_model: Path) -> None:
+    making = draw(fast_model, fast=True).making
+    assert "miniature-few-steps" in making.licences
+    assert (making.parameters["num_steps"], making.parameters["guidance_scale"]) == (4, 1.0)
+    assert "miniature-few-steps" not in draw(fast_model, num_steps=2).making.licences
+
+
+def test_what_it_settles_is_what_cannot_be_asked_for_with_it(fast_model: Path) -> None:
+    settled = fast_settings(Studio.open(fast_model, device="cpu").assembly.base)
+    assert {*settled, "likeness", "variety"} == set(SET_BY_FAST)
+
+
+@pytest.mark.parametrize("asked", [{"num_steps": 8}, {"guidance_scale": 2.0}, {"likeness": 0.5}, {"lora": Path("a")}])
+def test_contradictions_are_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"fast cannot be had with {next(iter(asked))}"):
+        PortraitSettings.of(prompt="a man", fast=True, **asked)
+    PortraitSettings.of(prompt="a man", fast=False, **asked)
+
+
+def test_a_style_gives_its_words_but_not_its_lora(fast_model: Path, tmp_path: Path) -> None:
+    looks = tmp_path / "looks"
+    looks.mkdir()
+    (looks / "grey.toml").write_text('title = "Grey"\nprompt = "{prompt}, grey"\nnum_steps = 9\n')
+    (looks / "own.toml").write_text('title = "Own"\nprompt = "{prompt}"\nlora = "own.safetensors"\n')
+    styled = draw(fast_model, fast=True, style="grey", styles=looks)
+    assert styled.making.parameters["num_steps"] == 4
+    with pytest.raises(ConfigError, match="the style 'own' has a LoRA of its own"):
+        draw(fast_model, fast=True, style="own", styles=looks)
+
+
+def test_a_model_without_one_says_so(model: Path, command: Exits) -> None:
+    with pytest.raises(ConfigError, match="brings nothing to draw in few steps with"):
+        draw(model, fast=True)
+    code, _, errors = command("portrait", "a man", "--scale", "0", "--fast", "--model", str(model), "-o", "out")
+    assert (code, "recipes/miniature-few-steps.toml" in errors) == (2, True)
