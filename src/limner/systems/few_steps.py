@@ -17,7 +17,7 @@ from limner.data.pairing import draw_targets, pairing_named
 from limner.diffusion.backbone import StableDiffusionBackbone, TextStates
 from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, FaceAdapterSystem, Inspection, LossTerms, Plan
-from limner.systems.descent import answer_between, descend, descent_timesteps
+from limner.systems.descent import Predict, answer_between, descend, descent_timesteps
 from limner.systems.frozen_inputs import FrozenInputs
 from limner.systems.portraits import Portraits, draw_seeds, noise_of
 
@@ -28,7 +28,7 @@ PLACES = (
     *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj"),
     *("conv_in", "conv_out", "linear_1", "linear_2"),
 )
-"""Modules that get a LoRA: all with a matrix."""
+"""Modules that get a LoRA: all but those that read the sentence as a whole."""
 
 
 class FewSteps:
@@ -141,7 +141,7 @@ class FewSteps:
         found = get_peft_model_state_dict(self.module, adapter_name=LORA)
         return {f"unet.{name}": tensor.detach() for name, tensor in found.items()}
 
-    def _guided(self, batch: Batch) -> Any:
+    def _guided(self, batch: Batch) -> Predict:
         """The teacher's answer: away from no words and no face, to these words and this face."""
         tokens, text = self._face_tokens(batch), self.inputs.text(batch)
         empty = self.inputs.empty_text(tokens.device).repeated(len(tokens))
