@@ -74,7 +74,7 @@ miniature: $(READY) $(if $(READY),synthesis evaluation)
 	@echo "2 of 4: free photos; about 3 minutes"
 	$(BIN)/limner data import $(addprefix $(INGREDIENTS)/data/,synthetic-sfhq london-set cc0-interfaces us-congress) \
 	    -o $(PEOPLE)/shards
-	@echo "3 of 4: training ($(STAGES)); about 0.6, 3.5, 8, 0.1 and 1 hours at the recipes' lengths"
+	@echo "3 of 4: training ($(STAGES)); about 0.6, 3.5, 8, 0.1, 1 and 1 hours at the recipes' lengths"
 	$(BIN)/limner train $(foreach stage,$(STAGES),$(RECIPES)/miniature-$(stage).toml) --shards $(PEOPLE)/shards \
 	    -o $(RUN) --autoencoder $(INGREDIENTS)/assets/taef2 $(TRAINING)
 	@echo "4 of 4: evaluation ($(EVALUATION)); about 20 minutes"

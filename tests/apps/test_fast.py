@@ -5,40 +5,35 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from peft import LoraConfig, get_peft_model_state_dict
 
+from limner.apps.assembly import open_adapter, own_adapter
+from limner.apps.bases import open_base
+from limner.apps.evaluation_methods import drawing_keys, drawing_methods
 from limner.apps.fast import FAST_FILE, fast_settings
 from limner.apps.settings import SET_BY_FAST, PortraitSettings
 from limner.apps.studio import Studio
 from limner.core.errors import ConfigError
-from limner.diffusion.lora import save_lora
+from limner.evaluation.protocol import protocol_named
 from tests.apps.conftest import Exits
-from tests.apps.tiny_models import save_tiny_miniature, tiny_miniature
+from tests.apps.tiny_models import save_tiny_miniature
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
+def fast_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fast") / "model"
+    folder.mkdir()
     save_tiny_miniature(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def fast_model(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model with a LoRA that changes every picture."""
-    folder = tmp_path_factory.mktemp("fast") / "model"
+def model(fast_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model without what draws fast."""
+    folder = tmp_path_factory.mktemp("bare") / "model"
     folder.mkdir()
-    for part in model.iterdir():
-        (folder / part.name).symlink_to(part)
-    unet: Any = tiny_miniature().unet
-    unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["conv1"]))
-    rng = torch.Generator().manual_seed(5)
-    tensors = {
-        f"unet.{name}": 0.3 * torch.randn(tensor.shape, generator=rng)
-        for name, tensor in get_peft_model_state_dict(unet).items()
-    }
-    save_lora(folder / FAST_FILE, tensors, system="miniature-few-steps", licence="miniature-few-steps")
+    for part in fast_model.iterdir():
+        if part.name != FAST_FILE:
+            (folder / part.name).symlink_to(part)
     return folder
 
 
@@ -89,3 +84,20 @@ def test_a_model_without_one_says_so(model: Path, command: Exits) -> None:
         draw(model, fast=True)
     code, _, errors = command("portrait", "a man", "--scale", "0", "--fast", "--model", str(model), "-o", "out")
     assert (code, "recipes/miniature-few-steps.toml" in errors) == (2, True)
+
+
+def test_an_evaluation_draws_so_and_keeps_its_pictures_apart(fast_model: Path) -> None:
+    base = open_base(fast_model, device="cpu")
+    path = own_adapter(base)
+    assert path is not None
+    adapters = {"fact": open_adapter(path, base)}
+    usual, fast = protocol_named("quick", steps=4), protocol_named("quick", fast=True)
+    method = drawing_methods(base, adapters, fast)["fact"]
+    assert np.array_equal(method.draw(None, "a man", seed=0, count=1)[0], draw(fast_model, fast=True).image)
+    keys = [drawing_keys(base, adapters, rules) for rules in (usual, fast)]
+    assert len({one[name] for one in keys for name in ("base", "fact")}) == 4
+
+
+def test_an_evaluation_is_fast_or_of_so_many_steps(command: Exits) -> None:
+    code, _, errors = command("evaluate", "--fast", "--steps", "8")
+    assert (code, "leave out --fast or --steps" in errors) == (2, True)

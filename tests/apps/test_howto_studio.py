@@ -62,5 +62,5 @@ def test_commands_run(page: str, block: str, capsys: pytest.CaptureFixture[str])
         program, *arguments = shlex.split(line, comments=True)
         assert program == "limner"
         with pytest.raises(SystemExit) as stopped:
-            main([*arguments, *(["--steps", "2"] if arguments[0] in DRAWING else [])])
+            main([*arguments, *(["--steps", "2"] if arguments[0] in DRAWING and "--fast" not in arguments else [])])
         assert not stopped.value.code, f"{page}: {line}: {capsys.readouterr().err}"

@@ -2,12 +2,15 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model_state_dict
 
 from limner.adapters.projectors import ResamplerConfig
 from limner.apps.dial_table import DialTable, Way, write_table
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
+from limner.diffusion.lora import save_lora
 from limner.diffusion.miniature import Miniature, MiniatureConfig, build_unet
 from limner.diffusion.pose_control import PoseSizes, build_pose_control, save_pose_control
 from limner.diffusion.text import build_text_encoder, train_tokenizer
@@ -70,6 +73,18 @@ def save_tiny_pose(path: Path, unet: torch.nn.Module) -> None:
     save_pose_control(path, network, licence="miniature-pose")
 
 
+def save_tiny_few_steps(path: Path) -> None:
+    """A LoRA for few steps as if distilled; it changes every picture."""
+    unet: Any = tiny_miniature().unet
+    unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["conv1"]))
+    rng = torch.Generator().manual_seed(5)
+    tensors = {
+        f"unet.{name}": 0.3 * torch.randn(tensor.shape, generator=rng)
+        for name, tensor in get_peft_model_state_dict(unet).items()
+    }
+    save_lora(path, tensors, system="miniature-few-steps", licence="miniature-few-steps")
+
+
 def tiny_table(adapter: Path) -> DialTable:
     """As if somebody had measured: a late start looks less alike and leaves more freedom."""
     usual = Way(
@@ -86,11 +101,12 @@ def tiny_table(adapter: Path) -> DialTable:
 
 
 def save_tiny_miniature(folder: Path) -> None:
-    """A whole miniature folder: base, adapter with a table of its dials, encoder, pose ControlNet."""
+    """A whole miniature folder: base, adapter with a table of its dials, encoder, pose ControlNet, few-step LoRA."""
     miniature = tiny_miniature()
     miniature.save(folder)
     adapter = folder / "adapter.safetensors"
     tiny_fact(miniature.unet).save(adapter)
     write_table(adapter, tiny_table(adapter))
     save_tiny_pose(folder / "pose.safetensors", miniature.unet)
+    save_tiny_few_steps(folder / "few-steps.safetensors")
     save_tiny_encoder(folder / "encoder.safetensors")
