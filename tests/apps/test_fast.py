@@ -91,7 +91,7 @@ def test_an_evaluation_draws_so_and_keeps_its_pictures_apart(fast_model: Path) -
     path = own_adapter(base)
     assert path is not None
     adapters = {"fact": open_adapter(path, base)}
-    usual, fast = protocol_named("quick", steps=4), protocol_named("quick", fast=True)
+    usual, fast = protocol_named("quick"), protocol_named("quick", fast=True)
     method = drawing_methods(base, adapters, fast)["fact"]
     assert np.array_equal(method.draw(None, "a man", seed=0, count=1)[0], draw(fast_model, fast=True).image)
     keys = [drawing_keys(base, adapters, rules) for rules in (usual, fast)]
