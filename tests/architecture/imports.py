@@ -30,7 +30,6 @@ SYSTEMS_ASSEMBLED_IN = (
     "limner.apps.training_pose",
     "limner.apps.training_fact",
     "limner.apps.training_few_steps",
-    "limner.apps.training_likeness",
 )
 """The one place for pictures, the others for training runs: together they would pass the limit on a file's length."""
 CONTRACT = "limner.systems.contract"

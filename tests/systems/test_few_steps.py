@@ -6,26 +6,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from limner.core.errors import CheckpointError
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.lora import save_lora, worn
 from limner.diffusion.samplers import new_sampler
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.few_steps import LORA, NUM_SHOWN, FewSteps
-from limner.systems.likeness_term import LikenessTerm
-from tests.systems.tiny import (
-    FEATURE_WIDTH,
-    PATCHES,
-    PERSON,
-    Eye,
-    awake_fact,
-    encoded_faces,
-    miniature,
-    predicted_faces,
-    random,
-)
+from tests.systems.tiny import FEATURE_WIDTH, PATCHES, PERSON, awake_fact, encoded_faces, miniature, random
 
 
 def task(**changes: Any) -> FewSteps:
@@ -39,11 +26,6 @@ def task(**changes: Any) -> FewSteps:
         "batch": 4, "rank": 2, "steps": 4, "substeps": 2, "guidance": 2.0, "scale": 0.8, "face_probability": 0.7
     }  # fmt: skip
     return FewSteps(backbone, awake_fact(base), portraits, **settings | changes)
-
-
-def seen() -> LikenessTerm:
-    aims = F.normalize(random(len(PERSON), 8, seed=9), dim=1)
-    return LikenessTerm(Eye(), predicted_faces(probability=1.0), aims)
 
 
 def batch_of(few: FewSteps, seed: int = 0, **changes: Any) -> dict[str, Tensor]:
@@ -151,59 +133,3 @@ def test_a_look_shows_people_in_few_steps() -> None:
     looked = task().inspect()
     assert len(looked.pictures) == NUM_SHOWN
     assert {one.shape for one in looked.pictures} == {(32, 32, 3)}
-
-
-def test_the_guide_looks_at_what_was_drawn_in_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = task(likeness=seen())
-    batch = batch_of(few, keep_face=torch.tensor([True, False, True, True]))
-    asked: list[tuple[int, int, bool]] = []
-    predict = few.backbone.predict
-
-    def heard(noisy: Tensor, now: Tensor, text: Any, sizes: Any = None) -> Tensor:
-        asked.append((len(noisy), int(now[0]), torch.is_grad_enabled()))
-        return predict(noisy, now, text, sizes)
-
-    monkeypatch.setattr(few.backbone, "predict", heard)
-    likeness = few.loss(batch, 0)["likeness"]
-    # after the teacher and the distilled step: the last three steps of a picture, for those whose face is shown
-    assert asked[3:] == [(3, 749, False), (3, 499, True), (3, 249, True)]
-    likeness.backward()
-    trained = {name: one.grad for name, one in few.module.named_parameters() if one.requires_grad}
-    assert any(grad is not None and grad.any() for grad in trained.values())
-    assert all(part.grad is None for network in few.frozen for part in network.parameters())
-
-
-def test_what_is_drawn_grows_alike() -> None:
-    few = task(likeness=seen(), rank=8, face_probability=1.0)
-    fixed = batch_of(few)
-    optimizer = torch.optim.Adam([one for one in few.module.parameters() if one.requires_grad], lr=5e-3)
-    losses: list[float] = []
-    for step in range(12):
-        loss = few.loss(fixed, step)["likeness"]
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert losses[-1] < 0.95 * losses[0]
-
-
-def test_without_the_guide_nothing_else_changes() -> None:
-    plain, taught = task(), task(likeness=seen())
-    terms = [one.loss(batch_of(one, 3), 0) for one in (plain, taught)]
-    assert set(terms[1]) - set(terms[0]) == {"likeness"}
-    assert torch.equal(terms[0]["denoising"], terms[1]["denoising"])
-    nobody = torch.zeros(4, dtype=torch.bool)
-    assert taught.loss(batch_of(taught, keep_face=nobody), 0)["likeness"].item() == 0
-
-
-def test_a_run_begins_with_the_lora_it_is_given() -> None:
-    one, other = task(), task()
-    with torch.no_grad():
-        for name, value in one.module.named_parameters():
-            if LORA in name:
-                value.copy_(random(*value.shape))
-    other.begin(one.lora())
-    batch = batch_of(one)
-    assert loss(other, batch) == loss(one, batch) != loss(task(), batch)
-    with pytest.raises(CheckpointError, match="another rank"):
-        task(rank=3).begin(one.lora())

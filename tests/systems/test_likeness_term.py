@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limner.diffusion.backbone import StableDiffusionBackbone
@@ -13,14 +13,13 @@ from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import AIM, BEGINS, END, ENDS, START, LikenessOnTheWay, likeness_aims
+from limner.systems.likeness_term import AIM, BEGINS, END, ENDS, START, LikenessTerm, likeness_aims
 from limner.systems.predicted_faces import COUNTS, GRID
 from tests.data.examples import record
 from tests.systems.tiny import (
     FEATURE_WIDTH,
     PATCHES,
     PERSON,
-    Eye,
     awake_fact,
     encoded_faces,
     miniature,
@@ -29,6 +28,13 @@ from tests.systems.tiny import (
 )
 
 DIM = 8
+
+
+class Eye(nn.Module):
+    """Sees the mean colours of some places."""
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return F.normalize(F.adaptive_avg_pool2d(faces, (2, 4)).mean(dim=1).flatten(1), dim=1)
 
 
 def test_the_aim_lies_between_the_picture_and_the_person() -> None:
@@ -40,10 +46,10 @@ def test_the_aim_lies_between_the_picture_and_the_person() -> None:
     np.testing.assert_allclose(aims, [*halfway, (0, -1)], atol=1e-6)
 
 
-def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessOnTheWay:
+def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:
     aims = F.normalize(random(len(PERSON), DIM, seed=9), dim=1)
     faces = predicted_faces(counted=counted, probability=probability)
-    return LikenessOnTheWay(Eye(), faces, aims, steps=2, num_train_timesteps=1000)
+    return LikenessTerm(Eye(), faces, aims, steps=2, num_train_timesteps=1000)
 
 
 def plan(**changes: Any) -> dict[str, Tensor]:
@@ -83,7 +89,7 @@ def test_ways_lead_from_much_noise_to_less() -> None:
     assert one.timesteps(batch, torch.tensor([1, 3])).tolist() == [[900, 800], [700, 750], [500, 700]]
 
 
-def task(likeness: LikenessOnTheWay | None) -> FactTraining:
+def task(likeness: LikenessTerm | None) -> FactTraining:
     base = miniature()
     backbone = StableDiffusionBackbone(base.pipeline())
     features = random(len(PERSON), PATCHES, FEATURE_WIDTH, seed=5).half()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from limner.adapters.projectors import ResamplerConfig
@@ -96,10 +96,3 @@ def predicted_faces(*, counted: Tensor | None = None, probability: float = 1.0) 
         counted=torch.ones(rows, 2, dtype=torch.bool) if counted is None else counted,
         probability=probability,
     )
-
-
-class Eye(nn.Module):
-    """Stands in for a recogniser: sees the mean colours of some places."""
-
-    def forward(self, faces: Tensor) -> Tensor:
-        return F.normalize(F.adaptive_avg_pool2d(faces, (2, 4)).mean(dim=1).flatten(1), dim=1)

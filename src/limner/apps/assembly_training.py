@@ -65,6 +65,6 @@ def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, 
     if isinstance(recipe, PoseRecipe):
         return train_miniature_pose(recipe, shards, folder, report)
     if isinstance(recipe, FewStepsRecipe):
-        return train_miniature_few_steps(recipe, shards, folder, report)
+        return train_miniature_few_steps(recipe, folder, report)
     assert isinstance(recipe, PortraitFactRecipe)
     return train_fact(recipe, shards, folder, report)

@@ -10,9 +10,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from limner.apps.training_features import reference_features
-from limner.apps.training_likeness import LikenessRecipe, who_is_seen
 from limner.apps.training_progress import Report, run_through
-from limner.core.checkpoint import load_checkpoint
 from limner.core.config import Config
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.lora import save_lora
@@ -22,7 +20,6 @@ from limner.identity.encoder import load_encoder
 from limner.systems.designs import load_system
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.few_steps import FewSteps
-from limner.systems.likeness_term import LikenessTerm
 from limner.systems.miniature_data import EncodedFaces
 from limner.training.settings import LoopSettings
 
@@ -39,8 +36,6 @@ class FewStepsRecipe(Config):
         guidance: of the teacher.
         scale: of the face adapter.
         face_probability: of a row that shows a person.
-        start: file of a LoRA whose weights the run begins with.
-        likeness: a further loss; None for distillation alone.
     """
 
     system: Literal["miniature-few-steps"]
@@ -51,12 +46,10 @@ class FewStepsRecipe(Config):
     guidance: PositiveFloat
     scale: PositiveFloat
     face_probability: float = Field(ge=0, le=1)
-    start: Path | None = None
-    likeness: LikenessRecipe | None = None
     training: LoopSettings
 
 
-def train_miniature_few_steps(recipe: FewStepsRecipe, shards: Path, folder: Path, report: Report) -> Path:
+def train_miniature_few_steps(recipe: FewStepsRecipe, folder: Path, report: Report) -> Path:
     """Writes ``model/few-steps.safetensors``.
 
     Raises:
@@ -73,9 +66,6 @@ def train_miniature_few_steps(recipe: FewStepsRecipe, shards: Path, folder: Path
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = new_sampler(pipeline.scheduler, "ddim")
     backbone = StableDiffusionBackbone(pipeline)
-    likeness = None
-    if recipe.likeness is not None:
-        likeness = LikenessTerm(*who_is_seen(recipe.likeness.probability, base, faces, shards))
     task = FewSteps(
         backbone,
         load_system(model / "adapter.safetensors", base.unet),
@@ -87,10 +77,7 @@ def train_miniature_few_steps(recipe: FewStepsRecipe, shards: Path, folder: Path
         guidance=recipe.guidance,
         scale=recipe.scale,
         face_probability=recipe.face_probability,
-        likeness=likeness,
     )
-    if recipe.start is not None:
-        task.begin(load_checkpoint(recipe.start, expect_system=SYSTEM)[0])
     run = run_through("few-steps", folder, task, recipe.training, report)
     target = model / "few-steps.safetensors"
     if run.writes:

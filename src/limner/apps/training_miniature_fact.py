@@ -11,21 +11,24 @@ import torch
 from pydantic import Field, PositiveInt
 
 from limner.apps.training_features import reference_features
-from limner.apps.training_likeness import LikenessRecipe, who_is_seen
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
+from limner.core.errors import InputError
+from limner.data.record import read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
+from limner.identity.guide_network import GuideNetwork
 from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import LikenessOnTheWay
+from limner.systems.likeness_term import LikenessTerm, likeness_aims
 from limner.systems.miniature_data import EncodedFaces
+from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
 from limner.training.settings import LoopSettings
@@ -44,13 +47,15 @@ class LessonRecipe(Config):
     training: LoopSettings
 
 
-class OwnWayRecipe(LikenessRecipe):
-    """The same, where the model may go in any number of steps.
+class LikenessRecipe(Config):
+    """A loss beside FACT's own, through the guide; how much it counts is ``training.weights.likeness``.
 
     Attributes:
+        probability: of a row that the guide looks at.
         steps: that the model goes by itself before the guide looks; they cost no gradient.
     """
 
+    probability: float = Field(gt=0, le=1)
     steps: PositiveInt = 3
 
 
@@ -67,7 +72,7 @@ class FactRecipe(FactObjective):
     system: Literal["miniature-fact"]
     start: Path | None = None
     start_encoder: Path | None = None
-    likeness: OwnWayRecipe | None = None
+    likeness: LikenessRecipe | None = None
     fact: AdapterDesign
     projector: LessonRecipe
     training: LoopSettings
@@ -87,13 +92,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     pipeline.set_progress_bar_config(disable=True)
     backbone = StableDiffusionBackbone(pipeline)
     # Before the features are made: what is missing is better said now than minutes later.
-    likeness = None
-    if recipe.likeness is not None:
-        likeness = LikenessOnTheWay(
-            *who_is_seen(recipe.likeness.probability, base, faces, shards),
-            steps=recipe.likeness.steps,
-            num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,
-        )
+    likeness = None if recipe.likeness is None else _likeness(recipe.likeness, base, backbone, faces, shards)
     features = reference_features(encoder_path, encoder, faces, folder, report)
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
@@ -129,6 +128,36 @@ def _begin(
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
+
+
+def _likeness(
+    recipe: LikenessRecipe, base: Miniature, backbone: StableDiffusionBackbone, faces: EncodedFaces, shards: Path
+) -> LikenessTerm:
+    """Where the faces lie and the aims come from the shards that the run's latents were made of.
+
+    Raises:
+        InputError: other shards.
+    """
+    grids = face_grids(record for record in read_shards(shards) if record.split == "train")
+    if len(grids) != len(faces.person):
+        raise InputError(
+            f"{shards} holds {len(grids)} training pictures, but the latents of this run were made of "
+            f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
+        )
+    base.vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (a third faster on a CPU)
+    predicted = PredictedFaces(
+        lambda latents: base.vae.decode(latents.contiguous(memory_format=torch.channels_last))[0],
+        grids,
+        counted=torch.tensor([[traits.style == "photo" for traits in row] for row in faces.traits]),
+        probability=recipe.probability,
+    )
+    return LikenessTerm(
+        GuideNetwork(),
+        predicted,
+        likeness_aims(record for record in read_shards(shards) if record.split == "train"),
+        steps=recipe.steps,
+        num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,
+    )
 
 
 def _teach_projector(

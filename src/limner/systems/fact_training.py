@@ -24,7 +24,7 @@ from limner.systems.descent import descend
 from limner.systems.fact_curriculum import people_with_large_faces
 from limner.systems.fact_objective import FactObjective
 from limner.systems.frozen_inputs import FrozenInputs
-from limner.systems.likeness_term import LikenessOnTheWay
+from limner.systems.likeness_term import LikenessTerm
 from limner.systems.portraits import Portraits, draw_seeds, noise_of
 
 
@@ -40,7 +40,7 @@ class FactTraining:
         *,
         steps: int,
         encoder: FaceViT | None = None,
-        likeness: LikenessOnTheWay | None = None,
+        likeness: LikenessTerm | None = None,
     ) -> None:
         """Inject the system if it is not; the backbone is frozen.
 
@@ -136,7 +136,7 @@ class FactTraining:
             return terms
         return terms | {"likeness": self._likeness(self.likeness, batch, latents)}
 
-    def _likeness(self, term: LikenessOnTheWay, batch: Batch, latents: Tensor) -> Tensor:
+    def _likeness(self, term: LikenessTerm, batch: Batch, latents: Tensor) -> Tensor:
         rows = term.rows(batch)
         if not len(rows):
             return latents.sum() * 0

@@ -5,28 +5,24 @@ other half). So both the steps and the second evaluation that guidance costs are
 arXiv:2210.03142), and the base itself stays as it is: adapters, ControlNets and other LoRAs go on fitting it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model_state_dict
 from torch import Tensor, nn
 
-from limner.core.errors import CheckpointError
 from limner.data.pairing import draw_targets, pairing_named
 from limner.diffusion.backbone import StableDiffusionBackbone, TextStates
 from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, FaceAdapterSystem, Inspection, LossTerms, Plan
 from limner.systems.descent import Predict, answer_between, descend, descent_timesteps
 from limner.systems.frozen_inputs import FrozenInputs
-from limner.systems.likeness_term import LikenessTerm
 from limner.systems.portraits import Portraits, draw_seeds, noise_of
 
 LORA = "few-steps"
 NUM_SHOWN = 4
-TAUGHT_STEPS = 2
-"""Last steps of a drawing through which the likeness' gradient runs; the first of them still moves features."""
 PLACES = (
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
     *("conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj"),
@@ -51,7 +47,6 @@ class FewSteps:
         guidance: float,
         scale: float,
         face_probability: float,
-        likeness: LikenessTerm | None = None,
     ) -> None:
         """Put a fresh LoRA and the system into the denoiser.
 
@@ -63,12 +58,11 @@ class FewSteps:
             guidance: of the teacher.
             scale: of the adapter.
             face_probability: of a row that shows a person.
-            likeness: a further loss, of what is drawn in these few steps; None for distillation alone.
         """
         assert isinstance(system, nn.Module)
         self.backbone, self.system, self.portraits, self.batch = backbone, system, portraits, batch
         self.steps, self.substeps, self.guidance, self.scale = steps, substeps, guidance, scale
-        self.face_probability, self.likeness = face_probability, likeness
+        self.face_probability = face_probability
         self.inputs = FrozenInputs(backbone, None)
         self._pairing = pairing_named("cross", portraits.people)
         system.requires_grad_(False).eval()
@@ -82,22 +76,19 @@ class FewSteps:
     def frozen(self) -> Sequence[nn.Module]:
         """Text encoder, autoencoder and the face adapter."""
         assert isinstance(self.system, nn.Module)
-        guide = [] if self.likeness is None else [self.likeness.guide]
-        return [*(part for part in self.backbone.parts if part is not self.module), self.system, *guide]
+        return [*(part for part in self.backbone.parts if part is not self.module), self.system]
 
     def place(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move everything."""
         self.backbone.place(device, dtype)
         assert isinstance(self.system, nn.Module)
         self.system.to(device)
-        if self.likeness is not None:
-            self.likeness.guide.to(device)
 
     def draw(self, step: int, rng: torch.Generator) -> Plan:
         """Pictures, the step of the run in question, seeds, and who is shown."""
         rows = self.batch
         records = draw_targets(self.portraits.people, rows, rng, per_person=1)
-        plan = {
+        return {
             "record": torch.tensor(records),
             "reference": torch.tensor(self._pairing(records, rng)),
             "variant": torch.randint(self.portraits.num_variants, (rows,), generator=rng),
@@ -108,16 +99,14 @@ class FewSteps:
             "noise_seed": draw_seeds(rows, rng),
             "text_seed": draw_seeds(rows, rng),
         }
-        return plan if self.likeness is None else plan | self.likeness.draw(rows, rng)
 
     def collate(self, plan: Plan) -> Batch:
         """The rows with their pictures, faces, sentences and noise."""
         noise = noise_of(plan["noise_seed"], self.backbone.latent_shape)
-        aims = {} if self.likeness is None else self.likeness.load(plan)
-        return {"keep_face": plan["keep_face"], "step": plan["step"], "noise": noise} | aims | self.portraits.load(plan)
+        return {"keep_face": plan["keep_face"], "step": plan["step"], "noise": noise} | self.portraits.load(plan)
 
     def loss(self, batch: Batch, step: int) -> LossTerms:
-        """``denoising``: squared error to the answer that would end where the teacher did; perhaps ``likeness``."""
+        """``denoising``: squared error to the answer that would end where the teacher did."""
         schedule, latents = self.backbone.noise_schedule, self.inputs.latents(batch)
         kind = schedule.config.prediction_type
         # After the last timestep there is the picture itself, found at -1.
@@ -130,28 +119,9 @@ class FewSteps:
         with torch.no_grad(), self._without_lora():
             arrived = descend(self._guided(batch), noisy, way, alphas, kind)
         target = answer_between(noisy, arrived, alphas[begin], alphas[begin - length], kind)
-        terms = {"denoising": denoising_loss(self._student(batch)(noisy, begin), target)}
-        return terms if self.likeness is None else terms | {"likeness": self._likeness(self.likeness, batch, alphas)}
-
-    def _likeness(self, term: LikenessTerm, batch: Batch, alphas: Tensor) -> Tensor:
-        """Of pictures drawn as they will be, with gradient through the last steps (as DRaFT-K: arXiv:2309.17400);
-        begun from training pictures under so much noise that only their layout is left, so that it is known where
-        the face is."""
-        rows, schedule = term.rows(batch), self.backbone.noise_schedule
-        if not len(rows):
-            return batch["noise"].sum() * 0
-        chosen = {name: values[rows] for name, values in batch.items()}
-        kind, length = schedule.config.prediction_type, schedule.config.num_train_timesteps // self.steps
-        ends = schedule.config.num_train_timesteps - 1 - torch.arange(min(1, self.steps - 1), self.steps + 1) * length
-        way = ends[:, None].expand(-1, len(rows)).to(batch["noise"].device)
-        predict = self._student(chosen)
-        noisy = schedule.add_noise(self.inputs.latents(chosen), chosen["noise"], way[0])
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
-        taught = len(way) - 1 - TAUGHT_STEPS
-        if taught > 0:
-            with torch.no_grad():
-                noisy = descend(predict, noisy, way[: taught + 1], alphas, kind)
-        return term.loss(descend(predict, noisy, way[max(taught, 0) :], alphas, kind), batch, rows)
+        tokens, text = self._face_tokens(batch), self.inputs.text(batch)
+        with self.system.adapter.conditioned(tokens, scale=self.scale):
+            return {"denoising": denoising_loss(self.backbone.predict(noisy, begin, text), target)}
 
     @torch.no_grad()
     def inspect(self) -> Inspection:
@@ -166,32 +136,10 @@ class FewSteps:
             )
         return Inspection(list(drawn), {})
 
-    def begin(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from a LoRA as :meth:`lora` gives it.
-
-        Raises:
-            CheckpointError: it is of another rank or base.
-        """
-        own = self.lora()
-        if {name: one.shape for name, one in tensors.items()} != {name: one.shape for name, one in own.items()}:
-            raise CheckpointError("the LoRA to begin with is of another rank or base; leave start out, or name another")
-        found = {name.removeprefix("unet."): one for name, one in tensors.items()}
-        set_peft_model_state_dict(self.module, found, adapter_name=LORA)
-
     def lora(self) -> dict[str, Tensor]:
         """What was trained, under diffusers' names."""
         found = get_peft_model_state_dict(self.module, adapter_name=LORA)
         return {f"unet.{name}": tensor.detach() for name, tensor in found.items()}
-
-    def _student(self, batch: Batch) -> Predict:
-        """What is trained."""
-        tokens, text = self._face_tokens(batch), self.inputs.text(batch)
-
-        def predict(noisy: Tensor, now: Tensor) -> Tensor:
-            with self.system.adapter.conditioned(tokens, scale=self.scale):
-                return self.backbone.predict(noisy, now, text)
-
-        return predict
 
     def _guided(self, batch: Batch) -> Predict:
         """The teacher's answer: away from no words and no face, to these words and this face."""

@@ -30,54 +30,20 @@ landmarks hold, and the person is not (table in docs/training-log.md)."""
 class LikenessTerm:
     """The loss of a batch."""
 
-    def __init__(self, guide: nn.Module, predicted: PredictedFaces, aims: Tensor) -> None:
+    def __init__(
+        self, guide: nn.Module, predicted: PredictedFaces, aims: Tensor, *, steps: int, num_train_timesteps: int
+    ) -> None:
         """Freeze the guide.
 
         Args:
             guide: aligned faces ``(rows, 3, side, side)`` RGB in [-1, 1] -> unit vectors ``(rows, dim)``.
             predicted: where the faces are.
             aims: ``(records, dim)``, see :func:`likeness_aims`.
-        """
-        self.guide = guide.requires_grad_(False).eval()
-        self.predicted, self.aims = predicted, aims
-
-    def draw(self, rows: int, rng: torch.Generator) -> Plan:
-        """Which rows are looked at."""
-        return self.predicted.draw(rows, rng)
-
-    def load(self, plan: Plan) -> Batch:
-        """What :meth:`loss` reads of a batch; a row without its face is not asked to show the person."""
-        places = self.predicted.load(plan)
-        return places | {COUNTS: places[COUNTS] & plan["keep_face"], AIM: self.aims[plan["record"]]}
-
-    def rows(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Numbers of the rows that count."""
-        return self.predicted.rows(batch)
-
-    def loss(self, latents: Tensor, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
-        """Scalar.
-
-        Args:
-            latents: clean, as the model came to them, ``(len(rows), channels, height, width)``.
-            batch: with what :meth:`load` gave.
-            rows: numbers of the rows that count.
-        """
-        return likeness_loss(self.guide(self.predicted.faces(latents, batch, rows)), batch[AIM][rows])
-
-
-class LikenessOnTheWay(LikenessTerm):
-    """With ways of any beginning and end, for a model that is to draw in any number of steps."""
-
-    def __init__(
-        self, guide: nn.Module, predicted: PredictedFaces, aims: Tensor, *, steps: int, num_train_timesteps: int
-    ) -> None:
-        """As there.
-
-        Args:
             steps: of the model's own way, 1 or more.
             num_train_timesteps: of the noise schedule.
         """
-        super().__init__(guide, predicted, aims)
+        self.guide = guide.requires_grad_(False).eval()
+        self.predicted, self.aims = predicted, aims
         self.steps, self.num_train_timesteps = steps, num_train_timesteps
 
     def draw(self, rows: int, rng: torch.Generator) -> Plan:
@@ -86,15 +52,31 @@ class LikenessOnTheWay(LikenessTerm):
             name: ((low + (high - low) * torch.rand(rows, generator=rng)) * self.num_train_timesteps).long()
             for name, (low, high) in ((START, BEGINS), (END, ENDS))
         }
-        return super().draw(rows, rng) | ways
+        return self.predicted.draw(rows, rng) | ways
 
     def load(self, plan: Plan) -> Batch:
-        """As there, and the ways."""
-        return super().load(plan) | {name: plan[name] for name in (START, END)}
+        """What :meth:`loss` reads of a batch; a row without its face is not asked to show the person."""
+        places = self.predicted.load(plan)
+        ways = {name: plan[name] for name in (START, END)}
+        return places | ways | {COUNTS: places[COUNTS] & plan["keep_face"], AIM: self.aims[plan["record"]]}
+
+    def rows(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Numbers of the rows that count."""
+        return self.predicted.rows(batch)
 
     def timesteps(self, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """``(steps + 1, rows)``, where the model's own way begins, goes and ends."""
         return descent_timesteps(batch[START][rows], batch[END][rows], self.steps)
+
+    def loss(self, latents: Tensor, batch: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        """Scalar.
+
+        Args:
+            latents: clean, as predicted at the end of the way, ``(len(rows), channels, height, width)``.
+            batch: with what :meth:`load` gave.
+            rows: numbers of the rows that count.
+        """
+        return likeness_loss(self.guide(self.predicted.faces(latents, batch, rows)), batch[AIM][rows])
 
 
 def likeness_aims(records: Iterable[FaceRecord]) -> Tensor:
