@@ -82,7 +82,7 @@ def save_tiny_few_steps(path: Path) -> None:
         f"unet.{name}": 0.3 * torch.randn(tensor.shape, generator=rng)
         for name, tensor in get_peft_model_state_dict(unet).items()
     }
-    save_lora(path, tensors, system="miniature-few-steps", licence="miniature-few-steps")
+    save_lora(path, tensors, system="miniature-few-steps", licence="miniature-few-steps", config={"steps": 4})
 
 
 def tiny_table(adapter: Path) -> DialTable:

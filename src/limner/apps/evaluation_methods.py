@@ -50,6 +50,7 @@ class StudioMethod:
         settings = {
             "adapter_scale": 0.0 if identity is None else rules.scale,
             **({"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}),
+            **({} if rules.window is None else {"window": rules.window}),
             **({} if identity is None else self.dials),
         }
         portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)

@@ -4,12 +4,12 @@ from typing import Any
 
 from limner.apps.bases import Base
 from limner.core.checkpoint import read_header
-from limner.core.errors import ConfigError
+from limner.core.errors import CheckpointError, ConfigError
 
 FAST_FILE = "few-steps.safetensors"
 """Where a miniature's folder keeps its LoRA for few steps."""
-NUM_STEPS = 4
-"""What it is distilled for, unguided: guidance is in its weights."""
+STEPS = "steps"
+"""Where its header says how many it is distilled for, unguided: guidance is in its weights."""
 
 
 def fast_settings(base: Base) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def fast_settings(base: Base) -> dict[str, Any]:
 
     Raises:
         ConfigError: the base brings no such LoRA.
+        CheckpointError: it does not say for how many steps it was made.
     """
     path = base.own(FAST_FILE)
     if path is None:
@@ -25,10 +26,16 @@ def fast_settings(base: Base) -> dict[str, Any]:
             "for it (--lora, --scheduler lcm, --steps 4, --guidance 1), or train one for a miniature: limner train "
             "recipes/miniature-few-steps.toml"
         )
+    steps = read_header(path).config.get(STEPS)
+    if not isinstance(steps, int) or steps < 1:
+        raise CheckpointError(
+            f"{path} does not say in how many steps it draws; train it again: limner train "
+            "recipes/miniature-few-steps.toml"
+        )
     return {
         "lora": path,
         "lora_weight": 1.0,
-        "num_steps": NUM_STEPS,
+        "num_steps": steps,
         "guidance_scale": 1.0,
         "scheduler": "ddim",
     }

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from limner.apps.fast import STEPS
 from limner.apps.training_features import reference_features
 from limner.apps.training_progress import Report, run_through
 from limner.core.config import Config
@@ -81,5 +82,5 @@ def train_miniature_few_steps(recipe: FewStepsRecipe, folder: Path, report: Repo
     run = run_through("few-steps", folder, task, recipe.training, report)
     target = model / "few-steps.safetensors"
     if run.writes:
-        save_lora(target, task.lora(), system=SYSTEM, licence=LICENCE)
+        save_lora(target, task.lora(), system=SYSTEM, licence=LICENCE, config={STEPS: recipe.steps})
     return target

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from limner.core.checkpoint import Header, read_foreign_state_dict, save_checkpoint
@@ -75,19 +76,27 @@ def require_fitting(pipeline: Any, tensors: Mapping[str, Tensor], path: Path) ->
         raise CheckpointError(f"{path} holds no LoRA; give a file with lora_A and lora_B, or down and up, weights")
 
 
-def save_lora(path: Path, tensors: Mapping[str, Tensor], *, system: str, licence: str) -> None:
+def save_lora(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    system: str,
+    licence: str,
+    config: Mapping[str, JsonValue] | None = None,
+) -> None:
     """Write a LoRA in half precision, as :func:`worn` and diffusers' ``load_lora_weights`` read it.
 
     Args:
         tensors: ``lora_A`` and ``lora_B`` weights under diffusers' names, their product not to be scaled.
         system: what it is, for the file's header.
         licence: name of a record in ``limner licences``.
+        config: what else whoever wears it must know, for the header.
 
     Raises:
         InputError: the file cannot be written.
     """
     halves = {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
-    save_checkpoint(path, halves, Header(system=system, version="1", licence=licence))
+    save_checkpoint(path, halves, Header(system=system, version="1", licence=licence, config=dict(config or {})))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

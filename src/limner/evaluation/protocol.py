@@ -25,6 +25,8 @@ class Protocol(Config):
         scale: how strongly the person is kept.
         steps: sampling steps.
         guidance: how closely the words are followed; the base's own default if None.
+        window: part of the run in which the person is shown, see :class:`limner.apps.settings.Dials`; as a portrait is
+            drawn if None.
         fast: draw with what the base brings for few steps instead, which settles steps and guidance.
         wishes: what is asked of every person, by trait; the person's gender is added.
     """
@@ -37,6 +39,7 @@ class Protocol(Config):
     scale: NonNegativeFloat = 0.8
     steps: PositiveInt = 25
     guidance: float | None = None
+    window: tuple[float, float] | None = None
     fast: bool = False
     wishes: tuple[dict[str, str], ...] = Field(min_length=1, max_length=SEEDS_PER_PERSON // SEEDS_PER_WISH)
 

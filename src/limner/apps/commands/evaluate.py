@@ -12,6 +12,7 @@ METHODS = (
 JUDGE = "Feature space of the recogniser that judges; one that took part in training is refused."
 FEATURES = "File of EfficientNet-Lite0, for perceptual and Frechet distances; the installed package by default."
 CLASSIFIERS = "Folder of fr_pose.onnx and fr_gender.onnx, attribute classifiers that no training has seen."
+WINDOW = "Start and end of the part of the run in which the person is shown; as a portrait is drawn if left out."
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +34,7 @@ def evaluate(
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Draw all as `limner portrait --fast` does.")] = False,
     scale: Annotated[float | None, typer.Option(help="How strongly the person is kept.")] = None,
+    window: Annotated[tuple[float, float] | None, typer.Option(help=WINDOW)] = None,
     judge: Annotated[str, typer.Option(help=JUDGE)] = "dlib-resnet-v1",
     features: Annotated[Path | None, typer.Option(help=FEATURES)] = None,
     classifiers: Annotated[Path | None, typer.Option(help=CLASSIFIERS)] = None,
@@ -51,8 +53,15 @@ def evaluate(
         raise ConfigError(f"fast settles the steps, and steps is {steps}; leave out --fast or --steps")
 
     rules = protocol_named(
-        protocol, people=people, seeds=seeds, first_seed=first_seed, steps=steps, fast=fast, scale=scale
-    )  # fmt: skip
+        protocol,
+        people=people,
+        seeds=seeds,
+        first_seed=first_seed,
+        steps=steps,
+        fast=fast,
+        scale=scale,
+        window=window,
+    )
     job = EvaluationJob(
         model,
         methods_named(methods),
