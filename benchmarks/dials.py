@@ -16,7 +16,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +44,7 @@ from limner.evaluation.roles import require_independent, took_part
 from limner.identity.recognition import JUDGE_SPACE
 
 SCALES = (0.3, 0.6, 0.8, 1.0, 1.3)
-STARTS = (0.15, 0.3, 0.5)
+STARTS = (0.0, 0.15, 0.3, 0.5)
 GUIDANCE = (0.75, 1.5)
 """Factors on the base's own."""
 OUTSIDE = "relative_change_outside"
@@ -56,9 +56,9 @@ class Shown:
     """A way of showing a person: its name, and what is set besides the scale."""
 
     name: str
-    window: tuple[float, float] = (0.0, 1.0)
+    window: tuple[float, float]
+    guidance_scale: float
     face_guidance: str = "dropped"
-    guidance_scale: float = 0.0
 
     @property
     def dials(self) -> dict[str, Any]:
@@ -111,13 +111,15 @@ def main(
 
 def ways(base: Base) -> Iterator[Shown]:
     """The usual one first; the others differ from it in one thing each."""
-    usual = base.guidance_scale
-    yield Shown("usual", guidance_scale=usual)
+    usual = Shown("usual", base.window, guidance_scale=base.guidance_scale)
+    yield usual
     for start in STARTS:
-        yield Shown(f"from {start:g} of the run", (start, 1.0), guidance_scale=usual)
-    yield Shown("shared face guidance", face_guidance="shared", guidance_scale=usual)
+        if (start, 1.0) != usual.window:
+            yield replace(usual, name=f"from {start:g} of the run", window=(start, 1.0))
+    yield replace(usual, name="shared face guidance", face_guidance="shared")
     for factor in GUIDANCE:
-        yield Shown(f"guidance {max(factor * usual, 1):g}", guidance_scale=max(factor * usual, 1.0))
+        guidance = max(factor * usual.guidance_scale, 1.0)
+        yield replace(usual, name=f"guidance {guidance:g}", guidance_scale=guidance)
 
 
 def measure(

@@ -133,8 +133,11 @@ def test_a_base_that_nobody_measured_is_refused(studio: Studio, person: Identity
 @pytest.mark.parametrize(
     ("dials", "message"),
     [
-        ({"likeness": 0.5, "adapter_scale": 0.8}, "likeness set adapter_scale, given at the same time"),
-        ({"variety": 0.5, "window": (0.0, 1.0), "guidance_scale": 3.0}, "variety set window, guidance_scale"),
+        ({"likeness": 0.5, "adapter_scale": 0.8}, r"likeness set adapter_scale \(--scale\), given at the same time"),
+        (
+            {"variety": 0.5, "window": (0.0, 1.0), "guidance_scale": 3.0},
+            r"variety set window \(--window\), guidance_scale",
+        ),
         ({"likeness": 0.5, "variety": 0.5, "face_guidance": "shared"}, "likeness and variety set face_guidance"),
         ({"likeness": 1.5}, "likeness = 1.5"),
         ({"variety": -0.1}, "variety = -0.1"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from limner.apps.assembly import Assembly
-from limner.apps.bases import Base
+from limner.apps.bases import MINIATURE, WINDOWS, Base
 from limner.apps.settings import PortraitSettings
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
@@ -71,10 +71,15 @@ def test_sparse_steps_are_a_switch_off_by_default(draw: Any) -> None:
 
 
 def test_a_window_shows_the_person_for_a_while(draw: Any) -> None:
-    whole, early, late = draw(), draw(window=(0, 0.5)), draw(window=(0.5, 1))
+    whole, early, late = draw(window=(0, 1)), draw(window=(0, 0.5)), draw(window=(0.5, 1))
     nobody = draw(adapter_scale=0)
     assert min(far(early, late), far(early, whole), far(late, whole), far(early, nobody), far(late, nobody)) > 0
-    assert np.array_equal(draw(window=(0, 1)), whole)
+
+
+def test_where_no_window_is_named_the_base_has_its_own(draw: Any) -> None:
+    usual = draw()
+    assert np.array_equal(draw(window=WINDOWS[MINIATURE]), usual)
+    assert far(draw(window=(0, 1)), usual) > 0
 
 
 def test_block_scales_turn_blocks_up_and_off(draw: Any) -> None:

@@ -1,5 +1,6 @@
 """Fast drawing: four unguided steps with the LoRA that the model brings, refused wherever that cannot be had."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 
 from limner.apps.assembly import open_adapter, own_adapter
-from limner.apps.bases import open_base
+from limner.apps.bases import MINIATURE, WINDOWS, open_base
 from limner.apps.evaluation_methods import drawing_keys, drawing_methods
 from limner.apps.fast import FAST_FILE, fast_settings
 from limner.apps.settings import SET_BY_FAST, PortraitSettings
 from limner.apps.studio import Studio
-from limner.core.errors import ConfigError
+from limner.core.checkpoint import load_checkpoint, save_checkpoint
+from limner.core.errors import CheckpointError, ConfigError
 from limner.evaluation.protocol import protocol_named
 from tests.apps.conftest import Exits
 from tests.apps.tiny_models import save_tiny_miniature
@@ -49,6 +51,32 @@ def test_it_is_the_lora_in_four_unguided_ddim_steps(fast_model: Path) -> None:
     assert not np.array_equal(found, draw(fast_model, **by_hand).image)
 
 
+def test_it_shows_the_person_in_all_of_its_few_steps(fast_model: Path) -> None:
+    studio = Studio.open(fast_model, device="cpu")
+    usual, fast = (
+        studio.completed(PortraitSettings.of(prompt="a man", fast=fast)).window for fast in (False, True)
+    )  # fmt: skip
+    assert (usual, fast) == (WINDOWS[MINIATURE], (0, 1))
+    asked = PortraitSettings.of(prompt="a man", fast=True, window=(0.3, 1))
+    assert studio.completed(asked).window == (0.3, 1)
+
+
+def test_it_draws_in_as_many_steps_as_its_file_says(fast_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for part in fast_model.iterdir():
+        if part.name != FAST_FILE:
+            (folder / part.name).symlink_to(part)
+    tensors, header = load_checkpoint(fast_model / FAST_FILE)
+    for config, steps in (({"steps": 2}, 2), ({}, None)):
+        save_checkpoint(folder / FAST_FILE, tensors, header.model_copy(update={"config": config}))
+        if steps is None:
+            with pytest.raises(CheckpointError, match="does not say in how many steps"):
+                draw(folder, fast=True)
+        else:
+            assert draw(folder, fast=True).making.parameters["num_steps"] == steps
+
+
 def test_it_says_how_it_was_made(fast_model: Path) -> None:
     making = draw(fast_model, fast=True).making
     assert "miniature-few-steps" in making.licences
@@ -61,9 +89,17 @@ def test_what_it_settles_is_what_cannot_be_asked_for_with_it(fast_model: Path) -
     assert {*settled, "likeness", "variety"} == set(SET_BY_FAST)
 
 
-@pytest.mark.parametrize("asked", [{"num_steps": 8}, {"guidance_scale": 2.0}, {"likeness": 0.5}, {"lora": Path("a")}])
-def test_contradictions_are_refused(asked: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=f"fast cannot be had with {next(iter(asked))}"):
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        ({"num_steps": 8}, "num_steps (--steps)"),
+        ({"guidance_scale": 2.0}, "guidance_scale (--guidance)"),
+        ({"likeness": 0.5}, "likeness (--likeness)"),
+        ({"lora_weight": 0.5}, "lora_weight (--lora-weight)"),
+    ],
+)
+def test_contradictions_are_refused_by_both_names(asked: dict[str, Any], option: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"fast (--fast) cannot be had with {option}, ")):
         PortraitSettings.of(prompt="a man", fast=True, **asked)
     PortraitSettings.of(prompt="a man", fast=False, **asked)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from limner.adapters.condition import WHOLE_RUN
 from limner.apps.quiet import quiet_libraries
 from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
@@ -22,6 +23,10 @@ MINIATURE = "miniature"
 GUIDANCE_SCALES = {MINIATURE: 2.0, "sd15": 5.0, "sdxl": 5.0}
 """Guidance by kind of base where the user names none; 5 is what FaceChain-FACT's authors validate with; of
 the miniature, 1.5 keeps drawings dark, 2.5 cleans faces and 3.5 bleaches (docs/training-log.md)."""
+WINDOWS = {MINIATURE: (0.15, 1.0)}
+"""Part of the run in which a person is shown, by kind of base, where the user names none; the miniature lays its
+pictures out in the steps before, and beside the face less changes if the person is not shown then
+(docs/training-log.md)."""
 LICENCES = {MINIATURE: ("miniature-base", "taef2"), "sd15": ("sd15",), "sdxl": ("sdxl",)}
 """Records in `limner licences` by kind of base; a folder's own terms are the user's to know."""
 
@@ -56,6 +61,11 @@ class Base:
     def guidance_scale(self) -> float:
         """The default guidance."""
         return GUIDANCE_SCALES.get(self.kind, GUIDANCE_SCALES["sd15"])
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """The default part of the run in which a person is shown."""
+        return WINDOWS.get(self.kind, WHOLE_RUN)
 
     @property
     def licences(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from limner.adapters.condition import WHOLE_RUN
 from limner.apps.assembly import Assembly
 from limner.apps.dial_table import table_of
 from limner.apps.fast import fast_settings
@@ -30,6 +31,8 @@ def completed(settings: Completed, assembly: Assembly, *, pixels: int) -> Comple
         own |= table_of(assembly).settings(settings.likeness, settings.variety)
     own |= fast
     own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
+    # Of few steps the first alone is a quarter of the run, and what draws in them learned to be shown the person then.
+    own.setdefault("window", settings.window or (WHOLE_RUN if settings.fast else base.window))
     if isinstance(settings, PortraitSettings):
         own |= {"height": settings.height or pixels, "width": settings.width or pixels}
     return settings.model_copy(update=own)

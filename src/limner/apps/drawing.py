@@ -264,6 +264,7 @@ class _Call:
             raise AdapterError(
                 "no person was given; give an identity, or draw anybody with adapter_scale=0 (--scale 0)"
             )
+        assert self.dials.window is not None
         showing = Showing(
             scale=self.dials.adapter_scale,
             guided=self._guided,

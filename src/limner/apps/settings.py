@@ -1,5 +1,6 @@
 """What somebody asks a studio for, checked before anything heavy is loaded."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,14 @@ CHOSEN_BY_DIALS = ("adapter_scale", "window", "face_guidance", "guidance_scale")
 SET_BY_FAST = ("lora", "lora_weight", "num_steps", "guidance_scale", "scheduler", "likeness", "variety")
 """What cannot be asked for with ``fast``: what it sets itself, and dials that were measured without it."""
 
+_OPTIONS = {"adapter_scale": "--scale", "guidance_scale": "--guidance", "num_steps": "--steps"}
+"""On the command line, where that is not the name with dashes."""
+
+
+def _told(names: Iterable[str]) -> str:
+    """Settings as whoever named them knows them."""
+    return ", ".join(f"{name} ({_OPTIONS.get(name, '--' + name.replace('_', '-'))})" for name in names)
+
 
 class Dials(Config):
     """What a picture depends on besides the model, the person and its size.
@@ -29,7 +38,8 @@ class Dials(Config):
         adapter_scale: how strongly the person is kept, 0 is the base model.
         block_scales: factors on the adapter scale by the beginning of a block's path, such as ``down_blocks`` or
             ``up_blocks.1``; the longest that fits counts.
-        window: (start, end) of the run in which the person is shown, fractions from pure noise to picture.
+        window: (start, end) of the run in which the person is shown, fractions from pure noise to picture; None is the
+            base's own default.
         face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
             or "shared", the person.
         likeness: how much like the person, 0 to 1 of what was measured with this adapter; sets ``CHOSEN_BY_DIALS``, see
@@ -53,7 +63,7 @@ class Dials(Config):
     guidance_scale: float | None = Field(default=None, ge=1.0, allow_inf_nan=False)
     adapter_scale: NonNegativeFloat = Field(default=0.8, allow_inf_nan=False)
     block_scales: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
-    window: tuple[float, float] = (0.0, 1.0)
+    window: tuple[float, float] | None = None
     face_guidance: Literal["dropped", "shared"] = "dropped"
     likeness: float | None = Field(default=None, ge=0.0, le=1.0)
     variety: float | None = Field(default=None, ge=0.0, le=1.0)
@@ -75,8 +85,8 @@ class Dials(Config):
 
     @field_validator("window")
     @classmethod
-    def _is_a_stretch(cls, window: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= window[0] < window[1] <= 1:
+    def _is_a_stretch(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not 0 <= window[0] < window[1] <= 1:
             raise ValueError("expected two fractions of the run, 0 <= start < end <= 1")
         return window
 
@@ -93,7 +103,7 @@ class Dials(Config):
         twice = [name for name in CHOSEN_BY_DIALS if name in self.model_fields_set and getattr(self, name) is not None]
         if asked and twice:
             raise ConfigError(
-                f"{' and '.join(asked)} set {', '.join(twice)}, given at the same time; leave out one or the other"
+                f"{' and '.join(asked)} set {_told(twice)}, given at the same time; leave out one or the other"
             )
         return self
 
@@ -101,7 +111,9 @@ class Dials(Config):
     def _fast_leaves_nothing_open(self) -> Self:
         twice = [name for name in SET_BY_FAST if name in self.model_fields_set and getattr(self, name) is not None]
         if self.fast and twice:
-            raise ConfigError(f"fast cannot be had with {', '.join(twice)}, which it settles; leave out one of the two")
+            raise ConfigError(
+                f"fast (--fast) cannot be had with {_told(twice)}, which it settles; leave out one of the two"
+            )
         return self
 
     @classmethod
