@@ -82,6 +82,12 @@ def test_where_no_window_is_named_the_base_has_its_own(draw: Any) -> None:
     assert far(draw(window=(0, 1)), usual) > 0
 
 
+def test_a_run_of_one_step_shows_the_person(draw: Any) -> None:
+    only = draw(num_steps=1)
+    assert far(only, draw(num_steps=1, adapter_scale=0)) > 0
+    assert np.array_equal(only, draw(num_steps=1, window=(0, 1)))
+
+
 def test_block_scales_turn_blocks_up_and_off(draw: Any) -> None:
     whole, nobody = draw(), draw(adapter_scale=0)
     everywhere = {"down_blocks": 0.0, "mid_block": 0.0, "up_blocks": 0.0}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from limner.apps.assembly import open_adapter, own_adapter
-from limner.apps.bases import MINIATURE, WINDOWS, open_base
+from limner.apps.bases import open_base
 from limner.apps.evaluation_methods import drawing_keys, drawing_methods
 from limner.apps.fast import FAST_FILE, fast_settings
 from limner.apps.settings import SET_BY_FAST, PortraitSettings
@@ -49,16 +49,6 @@ def test_it_is_the_lora_in_four_unguided_ddim_steps(fast_model: Path) -> None:
     found = draw(fast_model, fast=True).image
     assert np.array_equal(found, draw(fast_model, lora=fast_model / FAST_FILE, **by_hand).image)
     assert not np.array_equal(found, draw(fast_model, **by_hand).image)
-
-
-def test_it_shows_the_person_in_all_of_its_few_steps(fast_model: Path) -> None:
-    studio = Studio.open(fast_model, device="cpu")
-    usual, fast = (
-        studio.completed(PortraitSettings.of(prompt="a man", fast=fast)).window for fast in (False, True)
-    )  # fmt: skip
-    assert (usual, fast) == (WINDOWS[MINIATURE], (0, 1))
-    asked = PortraitSettings.of(prompt="a man", fast=True, window=(0.3, 1))
-    assert studio.completed(asked).window == (0.3, 1)
 
 
 def test_it_draws_in_as_many_steps_as_its_file_says(fast_model: Path, tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ def completed(settings: Completed, assembly: Assembly, *, pixels: int) -> Comple
         own |= table_of(assembly).settings(settings.likeness, settings.variety)
     own |= fast
     own.setdefault("guidance_scale", settings.guidance_scale or base.guidance_scale)
-    # Of few steps the first alone is a quarter of the run, and what draws in them learned to be shown the person then.
-    own.setdefault("window", settings.window or (WHOLE_RUN if settings.fast else base.window))
+    # A run of one step begins and ends at its beginning: shown later is not shown.
+    alone = own.get("num_steps", settings.num_steps) == 1
+    own.setdefault("window", settings.window or (WHOLE_RUN if alone else base.window))
     if isinstance(settings, PortraitSettings):
         own |= {"height": settings.height or pixels, "width": settings.width or pixels}
     return settings.model_copy(update=own)
