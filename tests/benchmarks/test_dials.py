@@ -26,7 +26,7 @@ RULES = Protocol(name="dials", people=2, seeds=2, steps=2, wishes=({"direction":
 def test_cells_are_drawn_measured_and_written(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dials = opened("dials")
     monkeypatch.setattr(dials, "SCALES", (0.5, 1.0))
-    monkeypatch.setattr(dials, "STARTS", (0.5,))
+    monkeypatch.setattr(dials, "STARTS", (0.0,))
     monkeypatch.setattr(dials, "GUIDANCE", (1.5,))
     monkeypatch.setattr(dials, "open_instruments", lambda *_, **__: (SimpleNamespace(features=None), ["a note"]))
     drawn: dict[str, np.ndarray] = {}
@@ -50,7 +50,7 @@ def test_cells_are_drawn_measured_and_written(opened: Any, tmp_path: Path, monke
     adapter = open_adapter(path, base)
     shards = write_people(tmp_path / "people")
     cells, about = dials.measure(base, adapter, RULES, shards, None, tmp_path / "work")
-    # Usual, late, shared, guided: at two scales each, and the guided one also without the face.
+    # Usual, early, shared, guided: at two scales each, and the guided one also without the face.
     assert len(drawn) == 1 + 4 * 2 + 1
     assert len({picture.tobytes() for picture in drawn.values()}) == len(drawn)
     assert len(cells) == 4 * 3
@@ -63,7 +63,7 @@ def test_cells_are_drawn_measured_and_written(opened: Any, tmp_path: Path, monke
     dials.write_table(path, made)
     assert DialTable.read(folder / FILE) == made
     assert [way.scales for way in made.ways] == [(0.0, 0.5, 1.0)] * 4
-    assert made.ways[1].window == (0.5, 1.0)
+    assert made.ways[1].window == (0.0, 1.0)
     assert made.ways[3].guidance_scale == 1.5 * base.guidance_scale
 
     alike = [replace(cell, gain=Measured(0.1, -0.05, 0.2)) for cell in cells]
