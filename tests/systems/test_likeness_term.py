@@ -13,7 +13,18 @@ from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import AIM, BEGINS, END, ENDS, START, LikenessTerm, likeness_aims
+from limner.systems.likeness_term import (
+    AIM,
+    BEGINS,
+    END,
+    ENDS,
+    SHOWN,
+    START,
+    LikenessTerm,
+    likeness_aims,
+    next_of_kind,
+)
+from limner.systems.portraits import FEATURES, LATENTS
 from limner.systems.predicted_faces import COUNTS, GRID
 from tests.data.examples import record
 from tests.systems.tiny import (
@@ -46,17 +57,20 @@ def test_the_aim_lies_between_the_picture_and_the_person() -> None:
     np.testing.assert_allclose(aims, [*halfway, (0, -1)], atol=1e-6)
 
 
-def term(*, counted: Tensor | None = None, probability: float = 1.0) -> LikenessTerm:
+def term(*, counted: Tensor | None = None, probability: float = 1.0, strangers: float = 0.0) -> LikenessTerm:
     aims = F.normalize(random(len(PERSON), DIM, seed=9), dim=1)
     faces = predicted_faces(counted=counted, probability=probability)
-    return LikenessTerm(Eye(), faces, aims, steps=2, num_train_timesteps=1000)
+    genders = torch.arange(len(PERSON)) % 2
+    return LikenessTerm(
+        Eye(), faces, aims, genders=genders, stranger_probability=strangers, steps=2, num_train_timesteps=1000
+    )
 
 
 def plan(**changes: Any) -> dict[str, Tensor]:
     yes = torch.ones(4, dtype=torch.bool)
     given = {"record": torch.tensor([0, 1, 4, 5]), "variant": torch.tensor([0, 1, 0, 1])}
     ways = {START: torch.tensor([900, 900, 800, 800]), END: torch.tensor([300, 500, 200, 700])}
-    return given | {"looked_at": yes, "keep_face": yes} | ways | changes
+    return given | {"looked_at": yes, "keep_face": yes, "strangers": ~yes} | ways | changes
 
 
 def test_only_photos_with_a_face_that_are_looked_at_count() -> None:
@@ -87,6 +101,35 @@ def test_ways_lead_from_much_noise_to_less() -> None:
     assert (drawn[START] > drawn[END]).all()
     batch = one.load(plan())
     assert one.timesteps(batch, torch.tensor([1, 3])).tolist() == [[900, 800], [700, 750], [500, 700]]
+
+
+def test_a_person_is_lent_to_the_next_row_of_the_same_gender() -> None:
+    assert next_of_kind(torch.tensor([1, 0, 1, 1, 2])).tolist() == [2, 1, 3, 0, 4]
+    one = term()
+    loaded = one.load(plan(strangers=torch.tensor([True, False, True, True])))
+    assert loaded[SHOWN].tolist() == [2, 1, 0, 1]  # records 0, 1, 4, 5; even ones are of one gender
+    assert torch.equal(loaded[AIM], one.aims[[4, 1, 0, 1]])
+    assert torch.equal(loaded[GRID], one.load(plan())[GRID])  # the picture is still the row's own
+
+
+@pytest.mark.parametrize(("probability", "lent"), [(0.0, 0), (1.0, 400)])
+def test_as_many_rows_show_a_stranger_as_asked(probability: float, lent: int) -> None:
+    drawn = term(strangers=probability).draw(400, torch.Generator().manual_seed(0))
+    assert int(drawn["strangers"].sum()) == lent
+
+
+def test_the_face_goes_with_the_aim_and_the_picture_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught = task(term(strangers=1.0))
+    batch = taught.collate(taught.draw(0, torch.Generator().manual_seed(3)))
+    asked: list[dict[str, Tensor]] = []
+    features = taught.inputs.face_features
+    monkeypatch.setattr(taught.inputs, "face_features", lambda rows: asked.append(rows) or features(rows))
+    taught.loss(batch, 0)
+    rows = taught.likeness.rows(batch)  # pyright: ignore[reportOptionalMemberAccess]
+    assert batch[SHOWN][rows].tolist() != rows.tolist()
+    assert torch.equal(asked[-1][FEATURES], batch[FEATURES][batch[SHOWN][rows]])
+    assert torch.equal(asked[-1][LATENTS], batch[LATENTS][rows])
+    assert torch.equal(asked[0][FEATURES], batch[FEATURES])
 
 
 def task(likeness: LikenessTerm | None) -> FactTraining:

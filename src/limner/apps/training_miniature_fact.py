@@ -52,10 +52,13 @@ class LikenessRecipe(Config):
 
     Attributes:
         probability: of a row that the guide looks at.
+        stranger_probability: of a row that is asked to show the person in the picture of somebody else of the same
+            gender, as a drawing does, whose layout is the seed's.
         steps: that the model goes by itself before the guide looks; they cost no gradient.
     """
 
     probability: float = Field(gt=0, le=1)
+    stranger_probability: float = Field(default=0.5, ge=0, le=1)
     steps: PositiveInt = 3
 
 
@@ -155,6 +158,8 @@ def _likeness(
         GuideNetwork(),
         predicted,
         likeness_aims(record for record in read_shards(shards) if record.split == "train"),
+        genders=torch.tensor([record.male > 0.5 for record in read_shards(shards) if record.split == "train"]),
+        stranger_probability=recipe.stranger_probability,
         steps=recipe.steps,
         num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,
     )

@@ -24,8 +24,8 @@ from limner.systems.descent import descend
 from limner.systems.fact_curriculum import people_with_large_faces
 from limner.systems.fact_objective import FactObjective
 from limner.systems.frozen_inputs import FrozenInputs
-from limner.systems.likeness_term import LikenessTerm
-from limner.systems.portraits import Portraits, draw_seeds, noise_of
+from limner.systems.likeness_term import SHOWN, LikenessTerm
+from limner.systems.portraits import FACES, FEATURES, Portraits, draw_seeds, noise_of
 
 
 class FactTraining:
@@ -141,7 +141,8 @@ class FactTraining:
         if not len(rows):
             return latents.sum() * 0
         schedule, timesteps = self.backbone.noise_schedule, term.timesteps(batch, rows)
-        chosen = {name: values[rows] for name, values in batch.items()}
+        shown = batch[SHOWN][rows]
+        chosen = {name: values[shown if name in (FACES, FEATURES) else rows] for name, values in batch.items()}
         kind, alphas = schedule.config.prediction_type, schedule.alphas_cumprod.to(latents)
 
         def predict(noisy: Tensor, now: Tensor) -> Tensor:
