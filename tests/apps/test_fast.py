@@ -9,7 +9,7 @@ import pytest
 
 from limner.apps.assembly import open_adapter, own_adapter
 from limner.apps.bases import open_base
-from limner.apps.evaluation_methods import drawing_keys, drawing_methods
+from limner.apps.evaluation_methods import drawing_keys, drawing_methods, settled
 from limner.apps.fast import FAST_FILE, fast_settings
 from limner.apps.settings import SET_BY_FAST, PortraitSettings
 from limner.apps.studio import Studio
@@ -122,6 +122,16 @@ def test_an_evaluation_draws_so_and_keeps_its_pictures_apart(fast_model: Path) -
     assert np.array_equal(method.draw(None, "a man", seed=0, count=1)[0], draw(fast_model, fast=True).image)
     keys = [drawing_keys(base, adapters, rules) for rules in (usual, fast)]
     assert len({one[name] for one in keys for name in ("base", "fact")}) == 4
+
+
+def test_an_evaluation_says_with_what_it_drew(fast_model: Path) -> None:
+    base = open_base(fast_model, device="cpu")
+    drawn = [
+        settled(protocol_named("quick", **changes), base)
+        for changes in ({}, {"steps": 1}, {"fast": True}, {"steps": 7, "window": (0.0, 0.5)})
+    ]
+    told = [(rules.steps, rules.guidance, rules.window) for rules in drawn]
+    assert told == [(25, 2.0, (0.15, 1.0)), (1, 2.0, (0.0, 1.0)), (4, 1.0, (0.15, 1.0)), (7, 2.0, (0.0, 0.5))]
 
 
 def test_an_evaluation_is_fast_or_of_so_many_steps(command: Exits) -> None:

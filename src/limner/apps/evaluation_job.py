@@ -10,7 +10,7 @@ from typing import Any
 from limner.apps.assembly import OpenedAdapter
 from limner.apps.bases import open_base
 from limner.apps.evaluation_instruments import open_instruments, roles_told
-from limner.apps.evaluation_methods import drawing_keys, drawing_methods, open_methods
+from limner.apps.evaluation_methods import drawing_keys, drawing_methods, open_methods, settled
 from limner.core.checkpoint import Header, read_header
 from limner.core.errors import ConfigError, InputError
 from limner.core.files import replacing
@@ -75,28 +75,29 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
     """
     reference = _reference(job)
     base = open_base(job.model, device=job.device)
+    rules = settled(job.rules, base)
     adapters = open_methods(job.methods, base, encoder=job.encoder)
     index = ShardIndex(job.shards)
     part = took_part(_headers(adapters), spaces_of(index))
     require_independent(job.judge, part)
     instruments, notes = open_instruments(job.judge, features=job.features, classifiers=job.classifiers)
-    groups = {"validation": people_of(index, job.rules)}
+    groups = {"validation": people_of(index, rules)}
     if job.real is not None:
-        groups["real"] = real_people(job.real, job.rules, instruments)
-    store = PictureStore(output / PICTURES, drawing_keys(base, adapters, job.rules))
-    methods = drawing_methods(base, adapters, job.rules)
+        groups["real"] = real_people(job.real, rules, instruments)
+    store = PictureStore(output / PICTURES, drawing_keys(base, adapters, rules))
+    methods = drawing_methods(base, adapters, rules)
     found: dict[str, Comparison] = {}
     for name, people in groups.items():
         told = partial(_tell, progress, name, len(people))
-        found[name] = compare(people, methods, job.rules, instruments, keep=store, progress=told)
+        found[name] = compare(people, methods, rules, instruments, keep=store, progress=told)
         _require_people(found[name])
         for pool, members in job.pools.items():
             found[name].pool(pool, members)
         if refused := len(found[name].refused):
             notes.append(f"{name}: {refused} people left out, no usable face in the reference photo")
     report = as_json(
-        {name: report_group(one, job.rules, reference=reference) for name, one in found.items()},
-        job.rules,
+        {name: report_group(one, rules, reference=reference) for name, one in found.items()},
+        rules,
         roles=roles_told(job.judge, part, classified=job.classifiers is not None),
         notes=[*notes, *job.notes],
     )

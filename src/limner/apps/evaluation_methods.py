@@ -10,14 +10,28 @@ import numpy as np
 
 from limner.apps.assembly import Assembly, OpenedAdapter, open_adapter, own_adapter
 from limner.apps.bases import Base
+from limner.apps.completion import completed
 from limner.apps.fast import fast_settings
 from limner.apps.guard import UNGUARDED
+from limner.apps.settings import DEFAULT_PROMPT, Dials
 from limner.apps.studio import Studio
 from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError
 from limner.evaluation.comparison import BASE
 from limner.evaluation.protocol import Protocol
 from limner.identity.identity import Identity
+
+
+def settled(rules: Protocol, base: Base) -> Protocol:
+    """The rules with everything filled in that was left to the base, so that a report says with what was drawn.
+
+    Raises:
+        ConfigError: they ask for fast drawing, and the base brings nothing for it.
+    """
+    asked = {"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}
+    drawn = completed(Dials.of(prompt=DEFAULT_PROMPT, window=rules.window, **asked), Assembly(base, None), pixels=0)
+    own = {"steps": drawn.num_steps, "guidance": drawn.guidance_scale, "window": drawn.window}
+    return rules.model_copy(update=own)
 
 
 class Enrolment:
@@ -50,7 +64,7 @@ class StudioMethod:
         settings = {
             "adapter_scale": 0.0 if identity is None else rules.scale,
             **({"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}),
-            **({} if rules.window is None else {"window": rules.window}),
+            "window": rules.window,
             **({} if identity is None else self.dials),
         }
         portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)
