@@ -22,6 +22,7 @@ from limner.systems.likeness_term import (
     START,
     LikenessTerm,
     likeness_aims,
+    likeness_nuisance,
     next_of_kind,
 )
 from limner.systems.portraits import FEATURES, LATENTS
@@ -57,12 +58,31 @@ def test_the_aim_lies_between_the_picture_and_the_person() -> None:
     np.testing.assert_allclose(aims, [*halfway, (0, -1)], atol=1e-6)
 
 
-def term(*, counted: Tensor | None = None, probability: float = 1.0, strangers: float = 0.0) -> LikenessTerm:
+def test_nuisance_is_where_pictures_of_one_person_differ() -> None:
+    seen = np.array([[0.8, 0.6, 0], [0.8, -0.6, 0], [0, 0, 1]], np.float32)
+    people = [record(row, person="aab"[row], embeddings={GUIDE_SPACE: seen[row]}) for row in range(3)]
+    np.testing.assert_allclose(likeness_nuisance(people, 1).abs(), [[0, 1, 0]], atol=1e-6)
+
+
+def term(
+    *,
+    counted: Tensor | None = None,
+    probability: float = 1.0,
+    strangers: float = 0.0,
+    nuisance: Tensor | None = None,
+) -> LikenessTerm:
     aims = F.normalize(random(len(PERSON), DIM, seed=9), dim=1)
     faces = predicted_faces(counted=counted, probability=probability)
     genders = torch.arange(len(PERSON)) % 2
     return LikenessTerm(
-        Eye(), faces, aims, genders=genders, stranger_probability=strangers, steps=2, num_train_timesteps=1000
+        Eye(),
+        faces,
+        aims,
+        nuisance=torch.empty(0, DIM) if nuisance is None else nuisance,
+        genders=genders,
+        stranger_probability=strangers,
+        steps=2,
+        num_train_timesteps=1000,
     )
 
 
@@ -91,6 +111,26 @@ def test_the_loss_is_of_the_rows_that_count() -> None:
     each = [one.loss(latents[row : row + 1], batch, torch.tensor([row])).item() for row in (0, 2)]
     assert one.loss(latents[rows], batch, rows).item() == pytest.approx(sum(each) / 2)
     assert each[0] != pytest.approx(each[1])
+
+
+def test_what_is_nuisance_moves_neither_the_loss_nor_its_gradient() -> None:
+    [direction] = nuisance = F.normalize(random(1, DIM, seed=4), dim=1)
+    deaf, hearing = term(nuisance=nuisance), term()
+    batch, rows = deaf.load(plan()), torch.tensor([0])
+
+    def heard(one: LikenessTerm) -> tuple[float, float]:
+        """Loss, and how much it asks of the nuisance direction, where the guide says what it is given."""
+        said = F.normalize(random(1, DIM, seed=6), dim=1).requires_grad_()
+        one.predicted.faces = lambda *_: said  # pyright: ignore[reportAttributeAccessIssue]
+        one.guide = nn.Identity()
+        loss = one.loss(random(1, 32, 4, 4), batch | {AIM: one.aims[[0]]}, rows)
+        loss.backward()
+        assert said.grad is not None
+        return loss.item(), abs((said.grad[0] @ direction).item())
+
+    assert heard(deaf)[1] < 1e-6 < 0.05 < heard(hearing)[1]
+    assert heard(deaf)[0] != pytest.approx(heard(hearing)[0])
+    assert (deaf.aims @ direction).abs().max() < 1e-6
 
 
 def test_ways_lead_from_much_noise_to_less() -> None:

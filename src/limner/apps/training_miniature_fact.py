@@ -3,19 +3,19 @@
 The folder is the one that :mod:`limner.apps.training_miniature` filled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from limner.apps.training_features import reference_features
 from limner.apps.training_progress import Report, run_through
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
 from limner.core.errors import InputError
-from limner.data.record import read_shards
+from limner.data.record import FaceRecord, read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
@@ -26,7 +26,7 @@ from limner.systems.designs import AdapterDesign, FaceSystem, new_system
 from limner.systems.encoded_portraits import EncodedPortraits
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
-from limner.systems.likeness_term import LikenessTerm, likeness_aims
+from limner.systems.likeness_term import LikenessTerm, likeness_aims, likeness_nuisance
 from limner.systems.miniature_data import EncodedFaces
 from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
@@ -54,11 +54,13 @@ class LikenessRecipe(Config):
         probability: of a row that the guide looks at.
         stranger_probability: of a row that is asked to show the person in the picture of somebody else of the same
             gender, as a drawing does, whose layout is the seed's.
+        nuisance: in so many directions, those in which one person's pictures differ most, the guide is not heard.
         steps: that the model goes by itself before the guide looks; they cost no gradient.
     """
 
     probability: float = Field(gt=0, le=1)
     stranger_probability: float = Field(default=0.5, ge=0, le=1)
+    nuisance: NonNegativeInt = 4
     steps: PositiveInt = 3
 
 
@@ -140,8 +142,13 @@ def _likeness(
 
     Raises:
         InputError: other shards.
+        ConfigError: nobody has two pictures, see :func:`limner.identity.nuisance.nuisance_directions`.
     """
-    grids = face_grids(record for record in read_shards(shards) if record.split == "train")
+
+    def records() -> Iterator[FaceRecord]:
+        return (record for record in read_shards(shards) if record.split == "train")
+
+    grids = face_grids(records())
     if len(grids) != len(faces.person):
         raise InputError(
             f"{shards} holds {len(grids)} training pictures, but the latents of this run were made of "
@@ -157,8 +164,9 @@ def _likeness(
     return LikenessTerm(
         GuideNetwork(),
         predicted,
-        likeness_aims(record for record in read_shards(shards) if record.split == "train"),
-        genders=torch.tensor([record.male > 0.5 for record in read_shards(shards) if record.split == "train"]),
+        likeness_aims(records()),
+        nuisance=likeness_nuisance(records(), recipe.nuisance),
+        genders=torch.tensor([record.male > 0.5 for record in records()]),
         stranger_probability=recipe.stranger_probability,
         steps=recipe.steps,
         num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,

@@ -10,6 +10,9 @@ The person's own picture under noise is an easier beginning than a drawing has: 
 already right, where a drawing begins with what the seed laid out. So a row can be asked to show the person of another
 row, of the same gender: its layout is then a stranger's.
 
+Even so a guide tells of smile and head direction, and a face that is to please it gives up the smile that the prompt
+asked for. The directions in which one person's pictures differ most are left out of the comparison.
+
 As in PuLID (arXiv:2404.16022), with the feedback of ReFL (arXiv:2304.05977); ``fact.md`` has no such term.
 """
 
@@ -21,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from limner.data.record import FaceRecord
+from limner.identity.nuisance import nuisance_directions, without_directions
 from limner.losses.likeness import likeness_loss
 from limner.systems.contract import Batch, Plan
 from limner.systems.descent import descent_timesteps
@@ -42,6 +46,7 @@ class LikenessTerm:
         predicted: PredictedFaces,
         aims: Tensor,
         *,
+        nuisance: Tensor,
         genders: Tensor,
         stranger_probability: float,
         steps: int,
@@ -53,13 +58,14 @@ class LikenessTerm:
             guide: aligned faces ``(rows, 3, side, side)`` RGB in [-1, 1] -> unit vectors ``(rows, dim)``.
             predicted: where the faces are.
             aims: ``(records, dim)``, see :func:`likeness_aims`.
+            nuisance: ``(directions, dim)`` that are not compared, see :func:`likeness_nuisance`; may be none.
             genders: ``(records,)``, equal where a face may be shown in another's picture.
             stranger_probability: of a row that is asked to show another row's person, in [0, 1].
             steps: of the model's own way, 1 or more.
             num_train_timesteps: of the noise schedule.
         """
         self.guide = guide.requires_grad_(False).eval()
-        self.predicted, self.aims = predicted, aims
+        self.predicted, self.aims, self.nuisance = predicted, without_directions(aims, nuisance), nuisance
         self.genders, self.stranger_probability = genders, stranger_probability
         self.steps, self.num_train_timesteps = steps, num_train_timesteps
 
@@ -100,7 +106,8 @@ class LikenessTerm:
             batch: with what :meth:`load` gave.
             rows: numbers of the rows that count.
         """
-        return likeness_loss(self.guide(self.predicted.faces(latents, batch, rows)), batch[AIM][rows])
+        seen = self.guide(self.predicted.faces(latents, batch, rows))
+        return likeness_loss(without_directions(seen, self.nuisance.to(seen.device)), batch[AIM][rows])
 
 
 def next_of_kind(kinds: Tensor) -> Tensor:
@@ -124,3 +131,14 @@ def likeness_aims(records: Iterable[FaceRecord]) -> Tensor:
         sums[record.person] = sums.get(record.person, 0) + record.guide_embedding
     centres = F.normalize(torch.from_numpy(np.stack([sums[person] for person in people])).float(), dim=1)
     return F.normalize(centres + torch.from_numpy(np.stack(own)).float(), dim=1)
+
+
+def likeness_nuisance(records: Iterable[FaceRecord], count: int) -> Tensor:
+    """``(count, dim)`` directions in which the guide's embeddings of one person's pictures differ most.
+
+    Raises:
+        ConfigError: see :func:`limner.identity.nuisance.nuisance_directions`.
+    """
+    pairs = [(record.person, record.guide_embedding) for record in records]
+    embeddings = torch.from_numpy(np.stack([embedding for _, embedding in pairs])).float()
+    return nuisance_directions(embeddings, [person for person, _ in pairs], count)

@@ -1,0 +1,52 @@
+"""What a recogniser's embedding says beside who it is: the directions in which pictures of one person differ.
+
+A recogniser is trained not to care for smile, head direction and light, and still tells of them: from the miniature's
+guide a linear probe reads them well (docs/training-log.md). Who copies its embedding copies these, too. So the few
+directions in which one person's pictures differ most are left out. Nuisance attribute projection, Solomonoff, Campbell
+and Boardman, "Advances in channel compensation for SVM speaker recognition", ICASSP 2005.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from limner.core.errors import ConfigError
+
+
+def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -> Tensor:
+    """Orthonormal ``(count, dim)``, the one in which people's pictures differ most first.
+
+    Args:
+        embeddings: unit vectors ``(pictures, dim)``.
+        people: whose picture each is.
+        count: 0 or more, fewer than ``dim``.
+
+    Raises:
+        ConfigError: nobody has two pictures, or too many directions.
+    """
+    if not 0 <= count < embeddings.shape[1]:
+        raise ConfigError(f"{count} nuisance directions of {embeddings.shape[1]}: name at least 0 and fewer than all")
+    if count == 0:
+        return embeddings.new_empty(0, embeddings.shape[1])
+    numbers = {person: number for number, person in enumerate(dict.fromkeys(people))}
+    whose = torch.tensor([numbers[person] for person in people])
+    sizes = whose.bincount()
+    several = sizes[whose] > 1
+    if not several.any():
+        raise ConfigError(
+            "nuisance directions are those in which one person's pictures differ, and nobody has two pictures; name 0 "
+            "directions, or add pictures of the same people"
+        )
+    sums = torch.zeros(len(numbers), embeddings.shape[1], dtype=torch.float64).index_add_(0, whose, embeddings.double())
+    apart = (embeddings.double() - (sums / sizes[:, None])[whose])[several]
+    # The mean is of the very pictures: unbiased with n - 1, so that who has two pictures counts as who has ten.
+    apart *= (sizes / (sizes - 1))[whose[several]].sqrt()[:, None]
+    _, directions = torch.linalg.eigh(apart.T @ apart)
+    return directions.flip(1)[:, :count].T.to(embeddings.dtype)
+
+
+def without_directions(embeddings: Tensor, directions: Tensor) -> Tensor:
+    """Unit vectors ``(rows, dim)`` that say nothing along orthonormal ``directions`` ``(count, dim)``."""
+    return F.normalize(embeddings - embeddings @ directions.T @ directions, dim=1)

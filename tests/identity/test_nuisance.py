@@ -1,0 +1,82 @@
+"""The directions that are left out are those in which one person's pictures differ, and nothing else is lost."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from limner.core.errors import ConfigError
+from limner.identity.nuisance import nuisance_directions, without_directions
+
+PEOPLE, PICTURES, DIM = 40, 3, 16
+SMILE, LIGHT = torch.eye(DIM)[3], torch.eye(DIM)[7]
+
+
+def album(seed: int = 0) -> tuple[Tensor, list[str]]:
+    """People who smile a lot, and stand a little differently in the light."""
+    noise = torch.Generator().manual_seed(seed)
+    people = torch.randn(PEOPLE, 1, DIM, generator=noise)
+    smiles, light = (torch.randn(PEOPLE, PICTURES, 1, generator=noise) for _ in range(2))
+    pictures = people + 1.5 * smiles * SMILE + 0.5 * light * LIGHT
+    names = [f"person {number}" for number in range(PEOPLE) for _ in range(PICTURES)]
+    return F.normalize(pictures.flatten(0, 1), dim=1), names
+
+
+def test_what_varies_most_in_a_person_comes_first() -> None:
+    smile, light = nuisance_directions(*album(), 2)
+    assert abs(smile @ SMILE) > 0.97
+    assert abs(light @ LIGHT) > 0.85
+
+
+def test_directions_are_orthonormal_and_left_out_wholly() -> None:
+    pictures, names = album()
+    directions = nuisance_directions(pictures, names, 5)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(5))
+    left = without_directions(pictures, directions)
+    assert (left @ directions.T).abs().max() < 1e-6
+    torch.testing.assert_close(left.norm(dim=1), torch.ones(len(names)))
+
+
+def test_pictures_of_one_person_come_nearer_and_people_stay_apart() -> None:
+    pictures, names = album()
+    other, same_names = album(seed=1)
+    directions = nuisance_directions(other, same_names, 2)
+
+    def cosines(seen: Tensor) -> tuple[float, float]:
+        table, same = seen @ seen.T, torch.tensor([[one == two for two in names] for one in names])
+        itself = torch.eye(len(names), dtype=torch.bool)
+        return table[same & ~itself].mean().item(), table[~same].mean().item()
+
+    (same, strangers), (same_left, strangers_left) = (
+        cosines(pictures),
+        cosines(without_directions(pictures, directions)),
+    )
+    assert same_left > same + 0.1
+    assert abs(strangers_left - strangers) < 0.02
+
+
+def test_who_has_one_picture_says_nothing() -> None:
+    pictures, names = album()
+    alone = F.normalize(torch.randn(50, DIM, generator=torch.Generator().manual_seed(2)), dim=1)
+    more = nuisance_directions(torch.cat([pictures, alone]), names + [f"alone {number}" for number in range(50)], 2)
+    torch.testing.assert_close(more.abs(), nuisance_directions(pictures, names, 2).abs(), atol=1e-5, rtol=0)
+
+
+def test_without_directions_nothing_changes() -> None:
+    pictures, names = album()
+    none = nuisance_directions(pictures, ["each", *names[1:]], 0)
+    assert none.shape == (0, DIM)
+    torch.testing.assert_close(without_directions(pictures, none), pictures)
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "said"),
+    [
+        ("ab", 1, "nobody has two pictures; name 0 directions"),
+        ("aa", 16, "16 nuisance directions of 16"),
+        ("aa", -1, "-1"),
+    ],
+)
+def test_what_cannot_be_found_is_refused(names: str, count: int, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        nuisance_directions(torch.eye(2, DIM), list(names), count)
