@@ -25,7 +25,7 @@ from limner.core.errors import ConfigError
 from limner.core.files import replacing
 from limner.data.shard_index import ShardIndex
 from limner.diffusion.samplers import require_sampler
-from limner.evaluation.feature_distance import frechet_distance, kernel_distance
+from limner.evaluation.feature_distance import frechet_distance, kernel_distance, spread_of
 from limner.evaluation.feature_network import FeatureNetwork
 from limner.evaluation.people import people_of
 from limner.evaluation.protocol import Person, protocol_named
@@ -92,7 +92,10 @@ def main(
     _tell({"setting": "photos", "pictures": len(photos)} | tones(photos))
     for setting, pictures in drawn.items():
         found = _features(network, pictures)
-        distances = {"frechet": frechet_distance(found, true), "kernel": kernel_distance(found, true)}
+        distances = {
+            "frechet": frechet_distance(spread_of(found), spread_of(true)),
+            "kernel": kernel_distance(found, true),
+        }
         _tell({"setting": str(setting), "pictures": len(pictures)} | tones(pictures) | distances)
     tiles = [Tile(picture, str(setting)) for setting, pictures in drawn.items() for picture in pictures[:SHOWN]]
     output.mkdir(parents=True, exist_ok=True)

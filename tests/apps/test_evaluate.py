@@ -103,6 +103,23 @@ def test_a_second_start_draws_nothing(output: Path, miniature_folder: Path, shar
     assert [path.stat().st_mtime_ns for path in pictures] == before
 
 
+def test_the_distance_to_other_people_is_told_to_all_their_pictures(
+    output: Path, miniature_folder: Path, shards: Path, features_file: Path, tmp_path: Path
+) -> None:
+    others = write_people(tmp_path / "others", people=3)
+    settings = ["--model", str(miniature_folder), "--features", str(features_file), "--shards", str(shards), *FEW]
+    assert run(*settings, "-o", str(tmp_path / "out"), "--unseen", str(others)) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    methods = report["groups"]["validation"]["methods"]
+    assert {name: (one["unseen"]["pictures"], one["unseen"]["photos"]) for name, one in methods.items()} == {
+        "base": (4, 6),
+        "fact": (4, 6),
+    }
+    assert f"6 pictures of {others}" in " ".join(report["notes"])
+    plain = json.loads((output / "report.json").read_text())
+    assert plain["groups"]["validation"]["methods"]["fact"]["unseen"] is None
+
+
 def test_a_judge_that_took_part_is_refused(
     miniature_folder: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +150,14 @@ def test_a_wrong_name_is_told(
     arguments = ["--model", str(miniature_folder), "--shards", str(shards), "-o", str(tmp_path / "out")]
     assert run(*arguments, *options) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_drawn_people_are_no_unseen_ones(
+    miniature_folder: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(miniature_folder), "--shards", str(shards), "-o", str(tmp_path / "out")]
+    assert run(*arguments, "--unseen", str(shards)) == 2
+    assert "name shards of other people" in " ".join(capsys.readouterr().err.split())
 
 
 def test_methods_by_name_and_file() -> None:

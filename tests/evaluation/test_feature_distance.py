@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limner.evaluation.feature_distance import frechet_distance, frechet_over_people, kernel_distance
+from limner.evaluation import feature_distance
+from limner.evaluation.feature_distance import frechet_over_people, frechet_to_others, kernel_distance, spread_of
 
 
 def features(seed: int, *, rows: int = 400, width: int = 5, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((rows, width)) * scale + shift
+
+
+def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
+    return feature_distance.frechet_distance(spread_of(first), spread_of(second))
 
 
 def test_a_set_is_nowhere_from_itself() -> None:
@@ -58,3 +63,14 @@ def test_the_interval_holds_the_value_and_is_over_people() -> None:
     found = frechet_over_people(generated, real, seed=0, replicates=20)
     assert found.low <= found.value <= found.high
     assert np.isnan(frechet_over_people([np.zeros((0, 0))], [np.zeros((0, 0))], seed=0).value)
+
+
+def test_other_people_are_the_same_in_every_draw() -> None:
+    generated = [features(person, rows=4, shift=person / 6) for person in range(12)]
+    others = features(99, rows=300, shift=1.0)
+    found = frechet_to_others(generated, spread_of(others), seed=0, replicates=40)
+    assert found.value == pytest.approx(frechet_distance(np.concatenate(generated), others))
+    alike = frechet_to_others([generated[0]] * 12, spread_of(others), seed=0, replicates=40)
+    assert alike.high - alike.low == pytest.approx(0, abs=1e-9)
+    assert found.high - found.low > 0.5
+    assert np.isnan(frechet_to_others([np.zeros((0, 0))], spread_of(others), seed=0).value)

@@ -70,6 +70,22 @@ def test_the_frechet_distance_is_told_with_its_numbers(comparison: Comparison) -
     assert distance["frechet"]["low"] <= distance["frechet"]["value"]
 
 
+def test_the_distance_to_other_people_is_told_beside_it(comparison: Comparison) -> None:
+    rng = np.random.default_rng(1)
+    for outcomes in comparison.outcomes.values():
+        outcomes[:] = [one.__class__(**{**vars(one), "features": rng.standard_normal((3, 6))}) for one in outcomes]
+    others = np.random.default_rng(2).standard_normal((50, 6)) + 3
+    group = report_group(comparison, RULES, reference="fact", unseen=others)
+    method = group.methods["fact"]
+    assert method.distance is not None
+    assert method.unseen is not None
+    assert (method.unseen.pictures, method.unseen.photos) == (12, 50)
+    assert method.unseen.frechet.value > method.distance.frechet.value + 6 * 3**2 / 2
+    told_page = page(as_json({"generated": group}, RULES, roles={}, notes=[]), {}, title="")
+    assert told_page.count("whom no training saw") == 3
+    assert "whom no training saw" not in page(report_of(comparison), {}, title="")
+
+
 def test_the_page_is_one_file_with_pictures_and_no_scripts(comparison: Comparison) -> None:
     text = page(report_of(comparison), {"generated": comparison.shown}, title="A <b>")
     assert text.count("data:image/jpeg;base64,") == 1 + 3 * 6

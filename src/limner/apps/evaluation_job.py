@@ -17,7 +17,7 @@ from limner.core.files import replacing
 from limner.data.shard_index import ShardIndex
 from limner.evaluation.comparison import BASE, Comparison, compare
 from limner.evaluation.page import page
-from limner.evaluation.people import people_of, real_people, spaces_of
+from limner.evaluation.people import features_of, people_of, real_people, spaces_of
 from limner.evaluation.picture_store import PictureStore
 from limner.evaluation.protocol import Protocol
 from limner.evaluation.report import as_json, report_group
@@ -39,6 +39,7 @@ class EvaluationJob:
         rules: the protocol.
         shards: folder; people of its validation split are drawn.
         real: folder of a packed photo set of real people, or None.
+        unseen: shards of people whom no training saw; the Frechet distance to all their pictures is told, too.
         reference: the method that the others are told apart from; the first if None.
         judge: feature space of the judge.
         features: file of the feature network; the installed package if None.
@@ -54,6 +55,7 @@ class EvaluationJob:
     rules: Protocol
     shards: Path
     real: Path | None = None
+    unseen: Path | None = None
     reference: str | None = None
     judge: str = JUDGE_SPACE
     features: Path | None = None
@@ -68,7 +70,8 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
     """Evaluate, and write ``report.json`` and ``report.html`` to ``output``; returns the report as plain values.
 
     Raises:
-        ConfigError: the judge took part in training, or a method or setting is unknown.
+        ConfigError: the judge took part in training, a method or setting is unknown, or the unseen people are the
+            drawn ones.
         CheckpointError, AdapterError: a model cannot be opened.
         InputError: there are not enough people.
         MissingExtraError: the judge's packages are not installed.
@@ -77,10 +80,12 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
     base = open_base(job.model, device=job.device)
     rules = settled(job.rules, base)
     adapters = open_methods(job.methods, base, encoder=job.encoder)
-    index = ShardIndex(job.shards)
+    index, others = ShardIndex(job.shards), _others(job)
     part = took_part(_headers(adapters), spaces_of(index))
     require_independent(job.judge, part)
     instruments, notes = open_instruments(job.judge, features=job.features, classifiers=job.classifiers)
+    if others is not None and instruments.features is None:
+        raise ConfigError(f"the Frechet distance to {job.unseen} needs a feature network; {notes[0]}")
     groups = {"validation": people_of(index, rules)}
     if job.real is not None:
         groups["real"] = real_people(job.real, rules, instruments)
@@ -95,8 +100,12 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
             found[name].pool(pool, members)
         if refused := len(found[name].refused):
             notes.append(f"{name}: {refused} people left out, no usable face in the reference photo")
+    unseen = None
+    if others is not None:
+        unseen = features_of(others, instruments, next(iter(methods.values())).studio.pixels)
+        notes.append(f"other people, whom no training saw: {len(others)} pictures of {job.unseen}")
     report = as_json(
-        {name: report_group(one, rules, reference=reference) for name, one in found.items()},
+        {name: report_group(one, rules, reference=reference, unseen=unseen) for name, one in found.items()},
         rules,
         roles=roles_told(job.judge, part, classified=job.classifiers is not None),
         notes=[*notes, *job.notes],
@@ -121,6 +130,17 @@ def _reference(job: EvaluationJob) -> str:
     if reference not in known:
         raise ConfigError(f"the reference {reference!r} is none of the methods {', '.join(known)}")
     return reference
+
+
+def _others(job: EvaluationJob) -> ShardIndex | None:
+    if job.unseen is None:
+        return None
+    if job.unseen.resolve() == job.shards.resolve():
+        raise ConfigError(
+            f"{job.unseen} are the shards whose people are drawn; name shards of other people, as `limner data "
+            "synthesize --seed 2` makes them (--unseen)"
+        )
+    return ShardIndex(job.unseen)
 
 
 def _headers(adapters: Mapping[str, OpenedAdapter]) -> dict[str, Header]:

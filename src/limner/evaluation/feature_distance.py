@@ -7,25 +7,45 @@ are not to be had offline; the features here are of another network than Incepti
 published FID.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from limner.evaluation.intervals import Measured, draw_people, interval
 
 
-def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """``|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of two sets of features ``(pictures, width)``, two or more each.
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """What a Frechet distance asks of a set of features.
 
-    The last trace is the sum of singular values of the centred sets' product, so no width x width matrix is formed.
+    Attributes:
+        mean: ``(width,)``.
+        root: ``(rows, width)`` with ``root.T @ root`` the covariance; no more rows than needed.
+        pictures: how many there were.
     """
-    centred, trace = [], 0.0
-    for features in (first, second):
-        features = features.astype(np.float64)
-        centred.append((features - features.mean(axis=0)) / np.sqrt(len(features) - 1))
-        trace += float((centred[-1] ** 2).sum())
-    means = first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
-    cross = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum()
+
+    mean: np.ndarray
+    root: np.ndarray
+    pictures: int
+
+
+def spread_of(features: np.ndarray) -> Spread:
+    """Of features ``(pictures, width)``, two or more."""
+    features = features.astype(np.float64)
+    centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
+    root = np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    return Spread(features.mean(axis=0), root, len(features))
+
+
+def frechet_distance(first: Spread, second: Spread) -> float:
+    """``|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of two sets of features.
+
+    The last trace is the sum of singular values of the roots' product, so no covariance is formed.
+    """
+    means = first.mean - second.mean
+    trace = float((first.root**2).sum() + (second.root**2).sum())
+    cross = np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum()
     return float(means @ means + trace - 2 * cross)
 
 
@@ -56,12 +76,36 @@ def frechet_over_people(
         generated: per person ``(pictures, width)``; a person may have none.
         real: per person ``(photos, width)``.
     """
-    if sum(map(len, generated)) < 2 or sum(map(len, real)) < 2:
+
+    def photos(chosen: Sequence[int]) -> Spread | None:
+        return _spread(real, chosen)
+
+    return _over_people(generated, photos, seed=seed, replicates=replicates)
+
+
+def frechet_to_others(generated: Sequence[np.ndarray], others: Spread, *, seed: int, replicates: int = 100) -> Measured:
+    """Frechet distance to pictures of other people, who stay the same when people are drawn; see
+    :func:`frechet_over_people`.
+    """
+    return _over_people(generated, lambda chosen: others, seed=seed, replicates=replicates)
+
+
+def _over_people(
+    generated: Sequence[np.ndarray], asked: Callable[[Sequence[int]], Spread | None], *, seed: int, replicates: int
+) -> Measured:
+    def distance(chosen: Sequence[int]) -> float:
+        drawn, photos = _spread(generated, chosen), asked(chosen)
+        return np.nan if drawn is None or photos is None else frechet_distance(drawn, photos)
+
+    value = distance(range(len(generated)))
+    if np.isnan(value):
         return Measured(np.nan, np.nan, np.nan)
-    value = frechet_distance(np.concatenate(list(generated)), np.concatenate(list(real)))
-    drawn = []
-    for draw in draw_people(len(generated), seed=seed, replicates=replicates):
-        chosen = [np.concatenate([people[number] for number in draw]) for people in (generated, real)]
-        drawn.append(frechet_distance(*chosen) if min(map(len, chosen)) > 1 else np.nan)
-    found = interval(value, np.array(drawn))
+    draws = draw_people(len(generated), seed=seed, replicates=replicates)
+    found = interval(value, np.array([distance(draw) for draw in draws]))
     return Measured(value, min(value, found.low), max(value, found.high))
+
+
+def _spread(people: Sequence[np.ndarray], chosen: Sequence[int]) -> Spread | None:
+    """Of the chosen people's features; None where there are too few."""
+    features = [people[number] for number in chosen if len(people[number])]
+    return spread_of(np.concatenate(features)) if sum(map(len, features)) > 1 else None

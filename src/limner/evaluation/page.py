@@ -106,13 +106,13 @@ def _traits(group: Mapping[str, Any]) -> str:
 
 def _distances(group: Mapping[str, Any]) -> str:
     rows = [
-        (name, told(one["distance"]["frechet"]), f"{one['distance']['kernel']:.4f}",
-         one["distance"]["pictures"], one["distance"]["photos"])
+        (name, whose, told(found["frechet"]), f"{found['kernel']:.4f}", found["pictures"], found["photos"])
         for name, one in group["methods"].items()
-        if one["distance"]
-    ]  # fmt: skip
-    columns = ["method", "Frechet", "kernel", "pictures", "photos"]
-    return _table("Distance to the people's photos (not FID: another network)", columns, rows) if rows else ""
+        for key, whose in (("distance", "the people's own"), ("unseen", "other people's, whom no training saw"))
+        if (found := one[key])
+    ]
+    columns = ["method", "photos", "Frechet", "kernel", "pictures", "number of photos"]
+    return _table("Distance to photos (not FID: another network)", columns, rows) if rows else ""
 
 
 def _bins(group: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from limner.evaluation.measuring import Instruments, enlarged
 from limner.evaluation.protocol import Person, Protocol
 
 SPLIT = "validation"
+_TOGETHER = 64  # pictures of which the feature network's maps are held at a time
 _GENERATED = re.compile(r"generated-\d+")
 """Names that `limner data synthesize` gives."""
 
@@ -34,6 +35,13 @@ def people_of(index: ShardIndex, rules: Protocol, *, split: str = SPLIT) -> list
             "needed, so that a likeness can be told from a chance one. Give shards with more people (--shards)"
         )
     return [_of_records([index[number] for number in numbers[: rules.photos]]) for numbers in chosen]
+
+
+def features_of(index: ShardIndex, instruments: Instruments, side: int) -> np.ndarray:
+    """Features ``(pictures, width)`` of all pictures of shards, made as coarse as drawn ones of that side."""
+    numbers = range(len(index))
+    parts = [numbers[start : start + _TOGETHER] for start in numbers[::_TOGETHER]]
+    return np.concatenate([instruments.pooled([index[number].image for number in part], side) for part in parts])
 
 
 def spaces_of(index: ShardIndex) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from limner.data.bins import level
 from limner.evaluation.comparison import Comparison
-from limner.evaluation.feature_distance import frechet_over_people, kernel_distance
+from limner.evaluation.feature_distance import frechet_over_people, frechet_to_others, kernel_distance, spread_of
 from limner.evaluation.intervals import Measured, Table
 from limner.evaluation.metrics import METRICS, differences, measure_all, measure_some, table_of
 from limner.evaluation.outcomes import Outcome
@@ -21,7 +21,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Distance:
-    """Of a method's pictures to the people's photos, in the features of one network.
+    """Of a method's pictures to photos, in the features of one network.
 
     ``pictures`` and ``photos`` say how many there were: the Frechet distance means nothing without that.
     """
@@ -41,7 +41,8 @@ class MethodReport:
         difference: the same, minus the reference method's on the same people; empty for that method itself.
         bins: binning -> label -> number of people and the metrics of ``BINNED``.
         traits: instrument -> trait -> share of pictures in which it was as asked.
-        distance: None without a feature network.
+        distance: to the people's own photos; None without a feature network.
+        unseen: to the pictures of other people; None unless there are some.
     """
 
     metrics: dict[str, Measured]
@@ -49,6 +50,7 @@ class MethodReport:
     bins: dict[str, dict[str, dict[str, Any]]]
     traits: dict[str, dict[str, float]]
     distance: Distance | None
+    unseen: Distance | None
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,14 @@ class GroupReport:
     methods: dict[str, MethodReport]
 
 
-def report_group(comparison: Comparison, rules: Protocol, *, reference: str, seed: int = 0) -> GroupReport:
+def report_group(
+    comparison: Comparison, rules: Protocol, *, reference: str, unseen: np.ndarray | None = None, seed: int = 0
+) -> GroupReport:
     """Every method of a comparison, the base first.
 
     Args:
         reference: the method that others are told apart from.
+        unseen: features ``(pictures, width)`` of people whom no training saw.
         seed: of the draws of people.
     """
     tables = {name: table_of(outcomes) for name, outcomes in comparison.outcomes.items()}
@@ -77,6 +82,7 @@ def report_group(comparison: Comparison, rules: Protocol, *, reference: str, see
             bins=_bins(table, labels, seed),
             traits=_traits(comparison.outcomes[name]),
             distance=_distance(comparison.outcomes[name], comparison.real, seed),
+            unseen=None if unseen is None else _distance_to_others(comparison.outcomes[name], unseen, seed),
         )
         for name, table in tables.items()
     }
@@ -136,6 +142,15 @@ def _distance(outcomes: Sequence[Outcome], real: Sequence[np.ndarray], seed: int
         return None
     kernel = kernel_distance(np.concatenate(generated), np.concatenate(list(real)))
     return Distance(frechet_over_people(generated, real, seed=seed), kernel, pictures, photos)
+
+
+def _distance_to_others(outcomes: Sequence[Outcome], others: np.ndarray, seed: int) -> Distance | None:
+    generated = [outcome.features for outcome in outcomes]
+    pictures = sum(map(len, generated))
+    if pictures < 2 or len(others) < 2:
+        return None
+    kernel = kernel_distance(np.concatenate(generated), others)
+    return Distance(frechet_to_others(generated, spread_of(others), seed=seed), kernel, pictures, len(others))
 
 
 def _plain(value: Any) -> Any:

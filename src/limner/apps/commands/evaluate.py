@@ -13,6 +13,7 @@ JUDGE = "Feature space of the recogniser that judges; one that took part in trai
 FEATURES = "File of EfficientNet-Lite0, for perceptual and Frechet distances; the installed package by default."
 CLASSIFIERS = "Folder of fr_pose.onnx and fr_gender.onnx, attribute classifiers that no training has seen."
 WINDOW = "Start and end of the part of the run in which the person is shown; as a portrait is drawn if left out."
+UNSEEN = "Shards of other people, unseen in training; the Frechet distance to all their pictures is told, too."
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,7 @@ def evaluate(
     model: Annotated[str, typer.Option(help="The base of all methods, as for `limner portrait`.")] = "miniature",
     shards: Annotated[Path, typer.Option(help="Shards whose validation people are drawn.")] = Path("people/shards"),
     real: Annotated[Path | None, typer.Option(help="Packed photo set of real people, measured and not shown.")] = None,
+    unseen: Annotated[Path | None, typer.Option(help=UNSEEN)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")] = Path("out/evaluation"),
     reference: Annotated[str | None, typer.Option(help="Method to tell the others apart from; the first.")] = None,
     people: Annotated[int | None, typer.Option(min=2, help="At most so many of each group.")] = None,
@@ -68,6 +70,7 @@ def evaluate(
         rules,
         shards,
         real=real,
+        unseen=unseen,
         reference=reference,
         judge=judge,
         features=features,
