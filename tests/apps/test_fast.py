@@ -131,7 +131,7 @@ def test_an_evaluation_says_with_what_it_drew(fast_model: Path) -> None:
         for changes in ({}, {"steps": 1}, {"fast": True}, {"steps": 7, "window": (0.0, 0.5)})
     ]
     told = [(rules.steps, rules.guidance, rules.window) for rules in drawn]
-    assert told == [(25, 2.0, (0.15, 1.0)), (1, 2.0, (0.0, 1.0)), (4, 1.0, (0.15, 1.0)), (7, 2.0, (0.0, 0.5))]
+    assert told == [(25, 2.0, (0.3, 1.0)), (1, 2.0, (0.0, 1.0)), (4, 1.0, (0.3, 1.0)), (7, 2.0, (0.0, 0.5))]
 
 
 def test_an_evaluation_is_fast_or_of_so_many_steps(command: Exits) -> None:

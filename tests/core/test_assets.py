@@ -29,6 +29,10 @@ def test_every_packaged_folder_has_its_licence() -> None:
     assert [folder for folder in sorted(folders) if not (WEIGHTS / folder / "LICENSE").is_file()] == []
 
 
+def test_the_package_stays_small() -> None:
+    assert sum(path.stat().st_size for path in listed_files()) < 45e6
+
+
 def test_changed_and_missing_files_are_told_apart(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).write_text(name)

@@ -23,9 +23,9 @@ MINIATURE = "miniature"
 GUIDANCE_SCALES = {MINIATURE: 2.0, "sd15": 5.0, "sdxl": 5.0}
 """Guidance by kind of base where the user names none; 5 is what FaceChain-FACT's authors validate with; of
 the miniature, 1.5 keeps drawings dark, 2.5 cleans faces and 3.5 bleaches (docs/training-log.md)."""
-WINDOWS = {MINIATURE: (0.15, 1.0)}
+WINDOWS = {MINIATURE: (0.3, 1.0)}
 """Part of the run in which a person is shown, by kind of base, where the user names none; the miniature lays its
-pictures out in the steps before, and beside the face less changes if the person is not shown then
+pictures out in the steps before, where the words are followed and less changes beside the face if nobody is shown
 (docs/training-log.md)."""
 LICENCES = {MINIATURE: ("miniature-base", "taef2"), "sd15": ("sd15",), "sdxl": ("sdxl",)}
 """Records in `limner licences` by kind of base; a folder's own terms are the user's to know."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import JsonValue
 from torch import Tensor, nn
 
-from limner.core.checkpoint import Header, read_foreign_state_dict, save_checkpoint
+from limner.core.checkpoint import Header, quantize, read_foreign_state_dict, save_checkpoint, widen
 from limner.core.errors import AdapterError, CheckpointError
 
 _NAME = "limner_style"
@@ -26,7 +26,7 @@ def worn(pipeline: Any, path: str | os.PathLike[str], *, weight: float = 1.0) ->
 
     Args:
         pipeline: Stable Diffusion in diffusers, or anything with its loader.
-        path: safetensors, in diffusers', peft's or kohya's layout.
+        path: safetensors, in diffusers', peft's or kohya's layout, or of :func:`save_lora`.
         weight: multiplier of the LoRA.
 
     Raises:
@@ -84,7 +84,7 @@ def save_lora(
     licence: str,
     config: Mapping[str, JsonValue] | None = None,
 ) -> None:
-    """Write a LoRA in half precision, as :func:`worn` and diffusers' ``load_lora_weights`` read it.
+    """Write a LoRA in 8 bits a weight, as :func:`worn` reads it.
 
     Args:
         tensors: ``lora_A`` and ``lora_B`` weights under diffusers' names, their product not to be scaled.
@@ -95,8 +95,9 @@ def save_lora(
     Raises:
         InputError: the file cannot be written.
     """
-    halves = {name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}
-    save_checkpoint(path, halves, Header(system=system, version="1", licence=licence, config=dict(config or {})))
+    save_checkpoint(
+        path, quantize(tensors), Header(system=system, version="1", licence=licence, config=dict(config or {}))
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -105,7 +106,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     tensors = read_foreign_state_dict(path)
     if any("dora_scale" in name for name in tensors):
         raise CheckpointError(f"{path} is a DoRA, whose magnitudes diffusers leaves out; use a plain LoRA")
-    return tensors
+    return widen(tensors)
 
 
 def _parts(pipeline: Any) -> dict[str, nn.Module]:
