@@ -34,7 +34,7 @@ def spread_of(features: np.ndarray) -> Spread:
     """Of features ``(pictures, width)``, two or more."""
     features = features.astype(np.float64)
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    root = np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    root = np.linalg.qr(centred).R if len(centred) > centred.shape[1] else centred
     return Spread(features.mean(axis=0), root, len(features))
 
 
