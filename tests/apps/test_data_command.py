@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from limner.core.errors import MissingExtraError
@@ -95,6 +96,17 @@ def test_synthesize(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest
     code, _, errors = run(*options, "--people", 2, "--pictures", 2, "--seed", 9)
     assert code == 2
     assert "choose another folder" in errors
+
+
+def test_synthesize_in_half_precision(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = FakeGenerator()
+    monkeypatch.setattr("limner.data.face_generator.FaceGenerator", lambda folder: generator)
+    options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits, "--people", 1)
+    assert run(*options, "--precision", "bfloat16")[0] == 0
+    assert next(generator.blocks.buffers()).dtype == torch.bfloat16
+    code, _, errors = run(*options, "--precision", "int4")
+    assert code == 2
+    assert "float32" in errors
 
 
 def test_import_keeps_what_is_there(run: Exits, tmp_path: Path) -> None:

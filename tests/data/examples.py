@@ -86,6 +86,9 @@ class FakeGenerator(nn.Module):
         self.blocks = nn.ModuleList([nn.BatchNorm1d(1)])  # for its buffers, which tell the precision
         self.width, self.stop_at, self.calls = width, stop_at, 0
 
+    def draw_in(self, precision: torch.dtype) -> None:
+        self.blocks.to(precision)
+
     def styles(self, noise: Tensor) -> Tensor:
         return torch.tanh(noise)
 

@@ -1,5 +1,6 @@
 """Reading OpenVINO IR files, the wavelet transform as a convolution, and what is said where files are missing."""
 
+import importlib.util
 import math
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from limner.core.errors import InputError
-from limner.data.face_generator import FaceGenerator, IrGraph, StyleMapping, inverse_haar_weight
+from limner.data.face_generator import NUM_STYLES, FaceGenerator, IrGraph, StyleMapping, inverse_haar_weight
 
 
 class Ir:
@@ -125,3 +126,20 @@ def test_missing_networks_are_named_with_the_command_that_gets_them(tmp_path: Pa
     assert "MappingNetwork.bin, SynthesisNetwork.xml" in told
     assert "pip download --no-deps random-face==2021.7.21.1" in told
     assert "unzip" in told
+
+
+def test_the_precision_of_pictures_is_not_that_of_styles() -> None:
+    """Needs the wheel random-face (`make synthesis`)."""
+    spec = importlib.util.find_spec("random_face")
+    if spec is None or spec.origin is None:
+        pytest.skip("make synthesis installs the face generator")
+    generator = FaceGenerator(Path(spec.origin).parent / "data")
+    noise = torch.randn(1, 512, generator=torch.Generator().manual_seed(3))
+    styles = generator.styles(noise)[:, None].expand(-1, NUM_STYLES, -1)
+    picture = generator(styles)
+    generator.draw_in(torch.bfloat16)
+    assert torch.equal(generator.styles(noise), styles[:, 0])
+    coarse = generator(styles.bfloat16())
+    assert coarse.dtype == torch.float32
+    # Of pictures in [-1, 1]; another person is 0.4 away.
+    assert 0 < (coarse - picture).abs().mean() < 0.05

@@ -28,7 +28,7 @@ def laid(picture: np.ndarray, grid: Tensor) -> np.ndarray:
 def test_the_grid_lays_a_face_where_the_recogniser_looks_for_it() -> None:
     picture = smooth(128)
     aligned = align(picture, LANDMARKS).image
-    assert np.abs(laid(picture, sampling_grid(LANDMARKS, 128)) - aligned).max() < 3
+    assert np.abs(laid(picture, sampling_grid(LANDMARKS, (128, 128))) - aligned).max() < 3
 
 
 def test_the_mirrored_picture_gives_the_same_face() -> None:

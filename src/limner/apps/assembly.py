@@ -24,16 +24,22 @@ from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError, FeatureSpaceError
 from limner.diffusion.prompts import PromptMemory
 from limner.diffusion.upscaling import FaceUpscaler, load_upscaler, upscaler_licence
+from limner.faces.detection import FaceDetector
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
+from limner.identity.guide_network import GUIDE_WIDTH, GuideNetwork
 from limner.identity.identity import Identity
-from limner.identity.recognition import Recognizer
+from limner.identity.nuisance import load_nuisance
+from limner.identity.recognition import GUIDE_SPACE, Recognizer
 from limner.systems.designs import FaceSystem, load_system
 from limner.systems.fact import Fact
 from limner.systems.fact_conversion import convert_fact as convert_fact
 from limner.systems.fact_conversion import export_fact as export_fact
+from limner.systems.identity_guidance import IdentityGuidance
 
 ADAPTER_FILE, ENCODER_FILE, ENLARGER_FILE = "adapter.safetensors", "encoder.safetensors", "upscaler.safetensors"
 """Where a miniature folder keeps its face adapter, its face encoder and the network that doubles the side."""
+NUISANCE_FILE = "nuisance.safetensors"
+"""Where it keeps the directions in which the guide is not heard."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +250,24 @@ class Assembly:
                 "or train one: limner train recipes/miniature-upscaler.toml (docs/miniature.md)"
             )
         return Enlarger(load_upscaler(path), upscaler_licence(path))
+
+    @cached_property
+    def identity_guidance(self) -> IdentityGuidance:
+        """The guide, to look on while this base draws; opened when first asked for.
+
+        Raises:
+            CheckpointError: a file is missing or broken.
+        """
+        vae: Any = self.base.pipeline.vae
+        shift = getattr(vae.config, "shift_factor", None) or 0.0
+
+        def decode(latents: Tensor) -> Tensor:
+            return vae.decode((latents / vae.config.scaling_factor + shift).to(vae.dtype))[0].float()
+
+        path = self.base.own(NUISANCE_FILE)
+        guide = GuideNetwork().to(vae.device)
+        nuisance = torch.empty(0, GUIDE_WIDTH) if path is None else load_nuisance(path, feature_space=GUIDE_SPACE)
+        return IdentityGuidance(guide, decode, nuisance=nuisance, detector=FaceDetector())
 
 
 def assemble(

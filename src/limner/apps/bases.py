@@ -27,6 +27,9 @@ WINDOWS = {MINIATURE: (0.3, 1.0)}
 """Part of the run in which a person is shown, by kind of base, where the user names none; the miniature lays its
 pictures out in the steps before, where the words are followed and less changes beside the face if nobody is shown
 (docs/training-log.md)."""
+IDENTITY_GUIDANCES = {MINIATURE: 0.12}
+"""How far the guide pulls towards the person, by kind of base, where the user names nothing; of other bases not at all,
+since nobody has measured it there (docs/training-log.md)."""
 LICENCES = {MINIATURE: ("miniature-base", "taef2"), "sd15": ("sd15",), "sdxl": ("sdxl",)}
 """Records in `limner licences` by kind of base; a folder's own terms are the user's to know."""
 
@@ -66,6 +69,11 @@ class Base:
     def window(self) -> tuple[float, float]:
         """The default part of the run in which a person is shown."""
         return WINDOWS.get(self.kind, WHOLE_RUN)
+
+    @property
+    def identity_guidance(self) -> float:
+        """The default of how far the guide pulls towards the person."""
+        return IDENTITY_GUIDANCES.get(self.kind, 0.0)
 
     @property
     def licences(self) -> tuple[str, ...]:

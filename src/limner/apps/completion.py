@@ -6,9 +6,11 @@ from limner.adapters.condition import WHOLE_RUN
 from limner.apps.assembly import Assembly
 from limner.apps.dial_table import table_of
 from limner.apps.fast import fast_settings
-from limner.apps.settings import Dials, PortraitSettings
+from limner.apps.settings import Dials, GroupSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.core.errors import ConfigError
+from limner.diffusion.samplers import new_sampler
+from limner.systems.corrected_sampling import CORRECTABLE
 
 Completed = TypeVar("Completed", bound=Dials)
 
@@ -34,6 +36,17 @@ def completed(settings: Completed, assembly: Assembly, *, pixels: int) -> Comple
     # A run of one step begins and ends at its beginning: shown later is not shown.
     alone = own.get("num_steps", settings.num_steps) == 1
     own.setdefault("window", settings.window or (WHOLE_RUN if alone else base.window))
+    if settings.identity_guidance is None:
+        own["identity_guidance"] = _own_guidance(settings, own, assembly)
     if isinstance(settings, PortraitSettings):
         own |= {"height": settings.height or pixels, "width": settings.width or pixels}
     return settings.model_copy(update=own)
+
+
+def _own_guidance(settings: Dials, own: dict[str, Any], assembly: Assembly) -> float:
+    """The base's own identity guidance where it can be had: drawing fast is to be fast, and in a picture of several
+    people the guide would not know whom to look for."""
+    if settings.fast or isinstance(settings, GroupSettings):
+        return 0.0
+    sampler = new_sampler(assembly.base.pipeline.scheduler, own.get("scheduler", settings.scheduler))
+    return assembly.base.identity_guidance if type(sampler).__name__ in CORRECTABLE else 0.0

@@ -18,6 +18,8 @@ from limner.diffusion.latent_blending import LatentBlend, seeded_noise
 from limner.diffusion.lora import worn
 from limner.diffusion.samplers import new_sampler
 from limner.identity.identity import Identity
+from limner.identity.recognition import GUIDE_SPACE
+from limner.systems.corrected_sampling import correct_steps
 
 MAX_PICTURES_PER_CALL = 16
 MAX_PIXELS_PER_CALL = 4 * 512 * 512
@@ -145,6 +147,7 @@ class _Call:
         task = self.rows[0].task
         blended = task == "inpaint" and self._unet.config.in_channels not in INPAINTING_CHANNELS
         pipeline = self._pipeline("image" if blended else task)
+        self._guide(pipeline)
         blend = self._blend(pipeline) if blended else None
 
         def on_step_end(called: Any, step: int, timestep: Any, tensors: dict) -> dict:
@@ -177,7 +180,7 @@ class _Call:
 
     def _pipeline(self, task: Task) -> Any:
         base = self.assembly.base.pipeline
-        if task == "text" and self.dials.scheduler is None and self.structure is None:
+        if task == "text" and self.dials.scheduler is None and self.structure is None and not self._pull:
             return base
         from diffusers.pipelines.auto_pipeline import (
             AutoPipelineForImage2Image,
@@ -196,6 +199,28 @@ class _Call:
         pipeline = kinds[task].from_pipe(base, scheduler=scheduler, **control)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
+
+    @property
+    def _pull(self) -> float:
+        """How far the guide pulls towards the person at each look."""
+        return (self.dials.identity_guidance or 0.0) * self.dials.adapter_scale
+
+    def _guide(self, pipeline: Any) -> None:
+        """Have the guide look on; the pipeline's scheduler is this call's own then."""
+        if not self._pull:
+            return
+        if self.rows[0].placed is not None:
+            raise ConfigError(
+                "identity guidance (identity_guidance, --identity-guidance) looks at one person in a picture; "
+                "set it to 0 for a picture of several"
+            )
+        people = [row.person for row in self.rows if row.person is not None]
+        if len(people) < len(self.rows):
+            return  # refused where the adapter is asked to show them
+        aims = torch.stack([person.features_in(GUIDE_SPACE).embedding for person in people])
+        guidance, pull = self.assembly.identity_guidance, self._pull
+        assert self.dials.window is not None
+        correct_steps(pipeline.scheduler, lambda clean: guidance.pulled(clean, aims, pull), window=self.dials.window)
 
     def _alike(self) -> bool:
         """Whether the rows differ in nothing but their seeds, so that words and person are encoded once."""

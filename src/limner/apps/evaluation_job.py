@@ -22,7 +22,7 @@ from limner.evaluation.picture_store import PictureStore
 from limner.evaluation.protocol import Protocol
 from limner.evaluation.report import as_json, report_group
 from limner.evaluation.roles import require_independent, took_part
-from limner.identity.recognition import JUDGE_SPACE
+from limner.identity.recognition import GUIDE_SPACE, JUDGE_SPACE
 
 REPORT, PAGE, PICTURES = "report.json", "report.html", "pictures"
 Progress = Callable[[str, int, int], None]
@@ -81,7 +81,8 @@ def run_evaluation(job: EvaluationJob, output: Path, progress: Progress = lambda
     rules = settled(job.rules, base)
     adapters = open_methods(job.methods, base, encoder=job.encoder)
     index, others = ShardIndex(job.shards), _others(job)
-    part = took_part(_headers(adapters), spaces_of(index))
+    guides = [GUIDE_SPACE] if rules.identity_guidance and rules.scale else []
+    part = took_part(_headers(adapters), spaces_of(index), guides=guides)
     require_independent(job.judge, part)
     instruments, notes = open_instruments(job.judge, features=job.features, classifiers=job.classifiers)
     if others is not None and instruments.features is None:

@@ -29,8 +29,14 @@ def settled(rules: Protocol, base: Base) -> Protocol:
         ConfigError: they ask for fast drawing, and the base brings nothing for it.
     """
     asked = {"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}
-    drawn = completed(Dials.of(prompt=DEFAULT_PROMPT, window=rules.window, **asked), Assembly(base, None), pixels=0)
-    own = {"steps": drawn.num_steps, "guidance": drawn.guidance_scale, "window": drawn.window}
+    asked |= {"window": rules.window, "identity_guidance": rules.identity_guidance}
+    drawn = completed(Dials.of(prompt=DEFAULT_PROMPT, **asked), Assembly(base, None), pixels=0)
+    own = {
+        "steps": drawn.num_steps,
+        "guidance": drawn.guidance_scale,
+        "window": drawn.window,
+        "identity_guidance": drawn.identity_guidance,
+    }
     return rules.model_copy(update=own)
 
 
@@ -65,6 +71,7 @@ class StudioMethod:
             "adapter_scale": 0.0 if identity is None else rules.scale,
             **({"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}),
             "window": rules.window,
+            "identity_guidance": rules.identity_guidance,
             **({} if identity is None else self.dials),
         }
         portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)

@@ -16,6 +16,9 @@ _WINDOW = "Start and end of the part of the run in which the person is shown, fr
 _ENLARGE = "Double the side with the model's own network for that; the miniature then gives 256 px."
 _SPARSE = "After the first steps show the person only where the face is: faster, not quite the same picture."
 _FAST = "Draw in four steps instead of 25 with what the model brings for that; only where it brings it."
+_IDENTITY_GUIDANCE = (
+    "How far a recogniser that looks on pulls towards the person, 0 not at all; the model's own if left out."
+)
 _LIKENESS = "How much like the person, 0 to 1 of what was measured with this model; instead of scale and window."
 _VARIETY = "How different the pictures are from each other, 0 to 1 likewise, at that likeness."
 
@@ -37,6 +40,7 @@ Guidance = Annotated[float | None, typer.Option(help=_GUIDANCE)]
 Negative = Annotated[str | None, typer.Option(help="What the pictures should not show.")]
 Scheduler = Annotated[str | None, typer.Option(help="Sampler: dpm, ddim, euler, euler-a, heun, pndm, unipc or lcm.")]
 FaceGuidance = Annotated[str | None, typer.Option(help=_FACE_GUIDANCE)]
+IdentityGuidance = Annotated[float | None, typer.Option(help=_IDENTITY_GUIDANCE)]
 BlockScale = Annotated[list[str] | None, typer.Option(help=_BLOCK_SCALE)]
 Window = Annotated[tuple[float, float] | None, typer.Option(help=_WINDOW)]
 Sparse = Annotated[bool | None, typer.Option("--sparse", help=_SPARSE)]

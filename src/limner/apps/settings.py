@@ -42,6 +42,9 @@ class Dials(Config):
             base's own default.
         face_guidance: what the unguided half sees: "dropped", the null face, so that guidance strengthens the person,
             or "shared", the person.
+        identity_guidance: how far the guide, a recogniser, pulls what is drawn towards the person, as a share of the
+            latents' length at each look, times ``adapter_scale``; 0 for no guide, None is the base's own default, see
+            :mod:`limner.systems.identity_guidance`. Afterwards the guide's similarity is no verdict.
         likeness: how much like the person, 0 to 1 of what was measured with this adapter; sets ``CHOSEN_BY_DIALS``, see
             :mod:`limner.apps.dial_table`.
         variety: how different the pictures are from each other, likewise.
@@ -65,6 +68,7 @@ class Dials(Config):
     block_scales: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     window: tuple[float, float] | None = None
     face_guidance: Literal["dropped", "shared"] = "dropped"
+    identity_guidance: float | None = Field(default=None, ge=0.0, le=1.0)
     likeness: float | None = Field(default=None, ge=0.0, le=1.0)
     variety: float | None = Field(default=None, ge=0.0, le=1.0)
     sparse: bool = False

@@ -20,6 +20,7 @@ from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
 from limner.identity.guide_network import GuideNetwork
+from limner.identity.nuisance import save_nuisance
 from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
@@ -84,7 +85,8 @@ class FactRecipe(FactObjective):
 
 
 def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -> Path:
-    """Writes ``model/adapter.safetensors``."""
+    """Writes ``model/adapter.safetensors`` and, where the guide takes part, what of it is not to be heard,
+    ``model/nuisance.safetensors``."""
     base = Miniature.load(folder / "model")
     encoder_path = folder / "model" / "encoder.safetensors"
     encoder, header = load_encoder(encoder_path)
@@ -111,6 +113,9 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     if run.writes:
         about = trained_with(system.header(), header, start=start, guides=[GUIDE_SPACE] if likeness else [])
         save_checkpoint(target, quantize(system.state_dict()), about)
+        if likeness is not None:
+            path, licence = folder / "model" / "nuisance.safetensors", recipe.fact.licence
+            save_nuisance(path, likeness.nuisance, feature_space=GUIDE_SPACE, licence=licence)
     return target
 
 

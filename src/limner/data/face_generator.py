@@ -207,6 +207,13 @@ class FaceGenerator(nn.Module):
         self.register_buffer("image_weight", graph.constants[f"{last}.conv.weight"][:3] / 2)
         self.register_buffer("image_bias", graph.constants[f"{last}.bias"][:, :3] / 2)
 
+    def draw_in(self, precision: torch.dtype) -> None:
+        """Have pictures computed in this precision; styles, which say who it is, stay in float32."""
+        for part in (self.start_conv, self.blocks, self.to_image):
+            part.to(precision)
+        for name in ("start", "image_weight", "image_bias"):
+            setattr(self, name, getattr(self, name).to(precision))
+
     @torch.no_grad()
     def styles(self, noise: Tensor) -> Tensor:
         """Noise ``(batch, 512)`` from a standard normal -> one style ``(batch, 512)`` each, float32."""

@@ -27,6 +27,7 @@ class Protocol(Config):
         guidance: how closely the words are followed; the base's own default if None.
         window: part of the run in which the person is shown, see :class:`limner.apps.settings.Dials`; as a portrait is
             drawn if None.
+        identity_guidance: how far the guide pulls what is drawn towards the person, likewise.
         fast: draw with what the base brings for few steps instead, which settles steps and guidance.
         wishes: what is asked of every person, by trait; the person's gender is added.
     """
@@ -40,6 +41,7 @@ class Protocol(Config):
     steps: PositiveInt = 25
     guidance: float | None = None
     window: tuple[float, float] | None = None
+    identity_guidance: float | None = Field(default=None, ge=0, le=1)
     fast: bool = False
     wishes: tuple[dict[str, str], ...] = Field(min_length=1, max_length=SEEDS_PER_PERSON // SEEDS_PER_WISH)
 
@@ -71,6 +73,7 @@ PROTOCOLS = {
             people=40,
             seeds=2,
             steps=12,
+            identity_guidance=0.0,  # adapters are compared, not what helps each of them alike
             wishes=({"expression": "smiling"}, {"direction": "left"}),
         ),
         Protocol(name="quick", people=8, seeds=2, wishes=({"direction": "left", "expression": "smiling"},)),

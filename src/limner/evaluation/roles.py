@@ -20,12 +20,15 @@ class TookPart:
     silent: Sequence[str] = ()
 
 
-def took_part(headers: Mapping[str, Header], shard_spaces: Sequence[str] = ()) -> TookPart:
+def took_part(
+    headers: Mapping[str, Header], shard_spaces: Sequence[str] = (), *, guides: Sequence[str] = ()
+) -> TookPart:
     """Gather the roles from the headers of all files of weights, by name, and from the shards' embeddings.
 
     Args:
         headers: by the name of the file.
         shard_spaces: feature spaces whose embeddings the training shards hold; they filtered the data.
+        guides: feature spaces whose recognisers look on while pictures are drawn.
     """
     spaces: dict[str, str] = {}
 
@@ -41,6 +44,8 @@ def took_part(headers: Mapping[str, Header], shard_spaces: Sequence[str] = ()) -
             add(header.feature_space, "encoder")
         for space, role in header.recognizers.items():
             add(space, role)
+    for space in guides:
+        add(space, "guided the drawing")
     return TookPart(spaces, tuple(name for name, header in headers.items() if not header.recognizers))
 
 

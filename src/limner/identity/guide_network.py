@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from limner.core.assets import asset_path
 from limner.core.errors import CheckpointError, MissingExtraError
 
+GUIDE_WIDTH = 512
+"""Numbers of an embedding."""
 Operator = Callable[[Sequence[Tensor], Mapping[str, Any]], Tensor]
 """Inputs and attributes of one node -> its only output."""
 
@@ -97,7 +99,6 @@ def _onnx() -> Any:
         import onnx.numpy_helper
     except ImportError as error:
         raise MissingExtraError(
-            "a likeness loss reads the guide's file with onnx, which is not installed; "
-            "install it with: pip install 'limner[training]'"
+            "the guide's file is read with onnx, which is not installed; install it with: pip install onnx"
         ) from error
     return onnx

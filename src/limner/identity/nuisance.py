@@ -6,13 +6,17 @@ directions in which one person's pictures differ most are left out. Nuisance att
 and Boardman, "Advances in channel compensation for SVM speaker recognition", ICASSP 2005.
 """
 
+import os
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from limner.core.errors import ConfigError
+from limner.core.checkpoint import Header, load_checkpoint, save_checkpoint
+from limner.core.errors import CheckpointError, ConfigError, FeatureSpaceError
+
+SYSTEM, VERSION = "nuisance-directions", "1"
 
 
 def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -> Tensor:
@@ -50,3 +54,30 @@ def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -
 def without_directions(embeddings: Tensor, directions: Tensor) -> Tensor:
     """Unit vectors ``(rows, dim)`` that say nothing along orthonormal ``directions`` ``(count, dim)``."""
     return F.normalize(embeddings - embeddings @ directions.T @ directions, dim=1)
+
+
+def save_nuisance(path: str | os.PathLike[str], directions: Tensor, *, feature_space: str, licence: str) -> None:
+    """Write the directions ``(count, dim)`` of one feature space.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    about = Header(system=SYSTEM, version=VERSION, feature_space=feature_space, licence=licence)
+    save_checkpoint(path, {"directions": directions}, about)
+
+
+def load_nuisance(path: str | os.PathLike[str], *, feature_space: str) -> Tensor:
+    """The directions ``(count, dim)`` that :func:`save_nuisance` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, broken or of another kind.
+        FeatureSpaceError: they are of another recogniser.
+    """
+    tensors, header = load_checkpoint(path, expect_system=SYSTEM)
+    if header.feature_space != feature_space:
+        raise FeatureSpaceError(
+            f"{path} holds directions of {header.feature_space!r}, but {feature_space!r} is asked; give its own"
+        )
+    if set(tensors) != {"directions"}:
+        raise CheckpointError(f"{path} holds {', '.join(tensors)}, not directions alone; train the adapter again")
+    return tensors["directions"]

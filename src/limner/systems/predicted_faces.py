@@ -55,25 +55,23 @@ class PredictedFaces:
 def face_grids(records: Iterable[FaceRecord]) -> Tensor:
     """``(records, variants, 2, 3)``, from the template to a picture and to its mirror image, which is what
     ``data.variants`` makes of it; both in [-1, 1] over their sides. The mirror image gives the same face."""
-    plain = torch.stack([sampling_grid(record.landmarks, record.image.shape[1]) for record in records])
+    plain = torch.stack([sampling_grid(record.landmarks, record.image.shape[:2]) for record in records])
     # A mirrored picture, read from right to left, is the picture.
     return torch.stack([plain, plain * torch.tensor([[-1.0], [1.0]])], dim=1)
 
 
-def sampling_grid(landmarks: np.ndarray, side: int) -> Tensor:
+def sampling_grid(landmarks: np.ndarray, size: tuple[int, int]) -> Tensor:
     """The map ``(2, 3)`` that ``torch.nn.functional.affine_grid`` wants, to lay a face on the template.
 
     Args:
-        landmarks: ``(5, 2)`` in pixels of a square picture.
-        side: of that picture.
+        landmarks: ``(5, 2)`` in pixels of a picture.
+        size: height and width of that picture.
     """
+    side = template_named(TEMPLATE).side
     back = np.vstack([invert_similarity(template_matrix(landmarks, TEMPLATE)), (0, 0, 1)])
-    return torch.from_numpy(
-        (np.linalg.inv(_to_pixels(side)) @ back @ _to_pixels(template_named(TEMPLATE).side))[:2]
-    ).float()
+    return torch.from_numpy((np.linalg.inv(_to_pixels(*size)) @ back @ _to_pixels(side, side))[:2]).float()
 
 
-def _to_pixels(side: int) -> np.ndarray:
-    """From [-1, 1] over a picture's side, edge to edge, to pixels, whose centres are whole numbers."""
-    half, middle = side / 2, (side - 1) / 2
-    return np.array([[half, 0, middle], [0, half, middle], [0, 0, 1]])
+def _to_pixels(height: int, width: int) -> np.ndarray:
+    """From [-1, 1] over a picture's sides, edge to edge, to pixels, whose centres are whole numbers."""
+    return np.array([[width / 2, 0, (width - 1) / 2], [0, height / 2, (height - 1) / 2], [0, 0, 1]])

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 SHOWN_DIVISIONS = ("gender", "age", "skin tone")
+PRECISION = "bfloat16 draws twice as fast on processors that compute in it (AVX512-BF16), and nearly the same pictures."
 
 
 def register(group: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def synthesize(
     people: Annotated[int, typer.Option(min=1, help="How many people to invent.")] = 2000,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
+    precision: Annotated[Literal["float32", "bfloat16"], typer.Option(help=PRECISION)] = "float32",
 ) -> None:
     """Invent people, write shards of them and say who is in them. Killed at any point, the same command goes on where
     it was."""
@@ -44,6 +46,7 @@ def synthesize(
     crowd, measurer, edits = Crowd(people, pictures, seed), PictureMeasurer(), Directions.read(directions)
     measurer.require_packages()
     network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.draw_in(getattr(torch, precision))
     with Progress() as progress:
         drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
         draw_pictures(output, crowd, network, edits, lambda n, _: progress.update(drawing, completed=n))
