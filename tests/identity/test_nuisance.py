@@ -1,12 +1,15 @@
 """The directions that are left out are those in which one person's pictures differ, and nothing else is lost."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from limner.core.errors import ConfigError
-from limner.identity.nuisance import nuisance_directions, without_directions
+from limner.core.checkpoint import read_header, save_checkpoint
+from limner.core.errors import CheckpointError, ConfigError, FeatureSpaceError
+from limner.identity.nuisance import load_nuisance, nuisance_directions, save_nuisance, without_directions
 
 PEOPLE, PICTURES, DIM = 40, 3, 16
 SMILE, LIGHT = torch.eye(DIM)[3], torch.eye(DIM)[7]
@@ -80,3 +83,14 @@ def test_without_directions_nothing_changes() -> None:
 def test_what_cannot_be_found_is_refused(names: str, count: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         nuisance_directions(torch.eye(2, DIM), list(names), count)
+
+
+def test_directions_come_back_from_their_file_and_only_for_their_recogniser(tmp_path: Path) -> None:
+    directions, path = torch.eye(5)[:2], tmp_path / "nuisance.safetensors"
+    save_nuisance(path, directions, feature_space="guide", licence="mine")
+    assert torch.equal(load_nuisance(path, feature_space="guide"), directions)
+    with pytest.raises(FeatureSpaceError, match="'guide'"):
+        load_nuisance(path, feature_space="judge")
+    save_checkpoint(path, {"other": directions}, read_header(path))
+    with pytest.raises(CheckpointError, match="other"):
+        load_nuisance(path, feature_space="guide")

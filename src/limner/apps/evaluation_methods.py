@@ -21,6 +21,11 @@ from limner.evaluation.comparison import BASE
 from limner.evaluation.protocol import Protocol
 from limner.identity.identity import Identity
 
+_OF_NO_PICTURE = {"people", "photos", "name", "fast"}
+"""Rules that change none of the pictures."""
+_OF_A_PERSON = {"scale", "window", "identity_guidance"}
+"""Rules of how a person is shown."""
+
 
 def settled(rules: Protocol, base: Base) -> Protocol:
     """The rules with everything filled in that was left to the base, so that a report says with what was drawn.
@@ -121,13 +126,15 @@ def drawing_methods(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Pr
 
 
 def drawing_keys(base: Base, adapters: Mapping[str, OpenedAdapter], rules: Protocol) -> dict[str, str]:
-    """By method, what changes whenever its pictures would: weights and rules of drawing; the base is among them."""
-    drawing = rules.model_dump_json(exclude={"people", "photos", "name", "fast"})
+    """By method, what changes whenever its pictures would: weights and rules of drawing; the base is among them, and
+    does not care how a person would be shown."""
+    about = f"{base.name} {_weights_of(base)}"
     if rules.fast:
-        drawing += hashlib.sha256(Path(fast_settings(base)["lora"]).read_bytes()).hexdigest()
-    weights = {name: one.sha256 for name, one in adapters.items()} | {BASE: ""}
-    about = f"{drawing} {base.name} {_weights_of(base)}"
-    return {name: hashlib.sha256(f"{about} {sha}".encode()).hexdigest()[:12] for name, sha in weights.items()}
+        about += hashlib.sha256(Path(fast_settings(base)["lora"]).read_bytes()).hexdigest()
+    drawing = rules.model_dump_json(exclude=_OF_NO_PICTURE)
+    told = {name: f"{about} {drawing} {one.sha256}" for name, one in adapters.items()}
+    told[BASE] = f"{about} {rules.model_dump_json(exclude=_OF_NO_PICTURE | _OF_A_PERSON)}"
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in told.items()}
 
 
 def _weights_of(base: Base) -> str:

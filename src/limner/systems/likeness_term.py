@@ -32,10 +32,9 @@ from limner.systems.predicted_faces import COUNTS, PredictedFaces
 
 AIM, START, END = "likeness_aim", "likeness_start", "likeness_end"
 SHOWN = "likeness_shown"
-BEGINS, ENDS = (0.75, 0.9), (0.02, 0.7)
+BEGINS, ENDS = (0.75, 0.9), (0.2, 0.7)
 """Where ways begin and end, as shares of the noise schedule: at 0.9 the layout is still the picture's, so that its
-landmarks hold, and the person is not; below 0.2 a model that was never asked there loses a little of the person again
-(tables in docs/training-log.md)."""
+landmarks hold, and the person is not (table in docs/training-log.md)."""
 
 
 class LikenessTerm:
