@@ -13,7 +13,7 @@ from limner.apps.evaluation_methods import settled
 from limner.apps.settings import GroupSettings, PortraitSettings
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
-from limner.core.errors import ConfigError, FeatureSpaceError
+from limner.core.errors import ConfigError
 from limner.evaluation.protocol import protocol_named
 from limner.evaluation.roles import require_independent, took_part
 from limner.identity.identity import Identity
@@ -68,17 +68,28 @@ def test_other_bases_have_none_of_their_own(model: Path) -> None:
 
 def test_it_brings_the_picture_nearer_to_the_person(studio: Studio, person: Identity) -> None:
     near, far = (
-        studio.portrait(person, "a photo of a woman", seed=7, num_steps=12, identity_guidance=pull)[0]
+        studio.portrait(person, "a photo of a woman", seed=7, count=4, num_steps=12, identity_guidance=pull)
         for pull in (0.12, 0.0)
     )
-    assert near.similarity is not None
-    assert far.similarity is not None
-    # 0.28 was measured.
-    assert near.similarity > far.similarity + 0.1
-    changed = np.abs(near.image.astype(int) - far.image)
-    # A little in the face, next to nothing in the corners; another seed changes 50 and more.
+    gains = [guided.similarity - plain.similarity for guided, plain in zip(near, far, strict=True)]  # pyright: ignore[reportOptionalOperand]
+    # 0.09 was measured, by the guide, which only shows that it is heard.
+    assert np.mean(gains) > 0.04
+    changed = np.abs(near[0].image.astype(int) - far[0].image)
+    # A little in the face, next to nothing in the corners; another seed changes 34.
     assert 1 < changed[40:90, 40:90].mean() < 25
     assert changed[:16, :16].mean() < 3
+
+
+def test_pictures_drawn_side_by_side_are_nearly_those_drawn_alone(studio: Studio, person: Identity) -> None:
+    alone = studio.portrait(person, "a photo of a woman", seed=8, num_steps=12)[0].image.astype(int)
+    beside = studio.portrait(person, "a photo of a woman", seed=7, num_steps=12, count=2)[1].image
+    # Rounding grows with each correction: 3 of 255 were measured, another seed changes 34.
+    assert np.abs(alone - beside).mean() < 8
+
+
+def test_the_same_call_gives_the_same_picture(studio: Studio, person: Identity) -> None:
+    one, other = (studio.portrait(person, "a man", seed=5, num_steps=4, count=2)[1].image for _ in range(2))
+    assert np.array_equal(one, other)
 
 
 def test_at_scale_0_nobody_looks_on(studio: Studio, person: Identity) -> None:
@@ -102,11 +113,13 @@ def test_it_is_refused_with_other_samplers_and_for_several_people(studio: Studio
         studio.group([person, person], "two women", num_steps=3, identity_guidance=0.1)
 
 
-def test_a_card_without_the_guides_features_is_refused(studio: Studio, person: Identity) -> None:
+def test_a_person_without_the_guides_features_is_drawn_without_it(studio: Studio, person: Identity) -> None:
     features = {space: one for space, one in person.features.items() if space != GUIDE_SPACE}
     blank = Identity(features, person.quality, person.pose)
-    with pytest.raises(FeatureSpaceError, match=GUIDE_SPACE):
-        studio.portrait(blank, "a man", num_steps=3, identity_guidance=0.1)
+    guided, plain = (
+        studio.portrait(blank, "a man", num_steps=3, identity_guidance=pull)[0].image for pull in (0.2, 0.0)
+    )
+    assert np.array_equal(guided, plain)
 
 
 def test_a_report_says_that_it_guided_and_refuses_it_as_a_judge(model: Path) -> None:

@@ -141,5 +141,5 @@ def test_the_precision_of_pictures_is_not_that_of_styles() -> None:
     assert torch.equal(generator.styles(noise), styles[:, 0])
     coarse = generator(styles.bfloat16())
     assert coarse.dtype == torch.float32
-    # Of pictures in [-1, 1]; another person is 0.4 away.
-    assert 0 < (coarse - picture).abs().mean() < 0.05
+    # Of pictures in [-1, 1]: 0.003 was measured, another person is 0.7 away.
+    assert 0 < (coarse - picture).abs().mean() < 0.01

@@ -23,6 +23,7 @@ from limner.core.assets import WEIGHTS
 from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError, FeatureSpaceError
 from limner.diffusion.prompts import PromptMemory
+from limner.diffusion.samplers import new_sampler
 from limner.diffusion.upscaling import FaceUpscaler, load_upscaler, upscaler_licence
 from limner.faces.detection import FaceDetector
 from limner.identity.encoder import MINIATURE_ENCODER, EncoderRecognizer
@@ -30,6 +31,7 @@ from limner.identity.guide_network import GUIDE_WIDTH, GuideNetwork
 from limner.identity.identity import Identity
 from limner.identity.nuisance import load_nuisance
 from limner.identity.recognition import GUIDE_SPACE, Recognizer
+from limner.systems.corrected_sampling import can_be_corrected, correct_steps, require_correctable
 from limner.systems.designs import FaceSystem, load_system
 from limner.systems.fact import Fact
 from limner.systems.fact_conversion import convert_fact as convert_fact
@@ -251,6 +253,27 @@ class Assembly:
             )
         return Enlarger(load_upscaler(path), upscaler_licence(path))
 
+    def guide(
+        self, scheduler: Any, people: Sequence[Identity | None], *, pull: float, window: tuple[float, float]
+    ) -> None:
+        """Have the guide look on in the one run that a scheduler of this base is made for.
+
+        Args:
+            people: of each row; nobody is looked for in a row without a person or without the guide's features.
+            pull: see :attr:`limner.apps.settings.Dials.identity_guidance`.
+
+        Raises:
+            ConfigError: the sampler's steps cannot be looked into.
+        """
+        require_correctable(scheduler)
+        known = [None if one is None else one.features.get(GUIDE_SPACE) for one in people]
+        if all(one is None for one in known):
+            return
+        aims = torch.stack([torch.zeros(GUIDE_WIDTH) if one is None else one.embedding for one in known])
+        pulls = torch.tensor([0.0 if one is None else pull for one in known])
+        guidance = self.identity_guidance
+        correct_steps(scheduler, lambda clean: guidance.pulled(clean, aims, pulls), window=window)
+
     @cached_property
     def identity_guidance(self) -> IdentityGuidance:
         """The guide, to look on while this base draws; opened when first asked for.
@@ -268,6 +291,10 @@ class Assembly:
         guide = GuideNetwork().to(vae.device)
         nuisance = torch.empty(0, GUIDE_WIDTH) if path is None else load_nuisance(path, feature_space=GUIDE_SPACE)
         return IdentityGuidance(guide, decode, nuisance=nuisance, detector=FaceDetector())
+
+    def can_be_guided(self, scheduler: str | None) -> bool:
+        """Whether the guide can look into the steps of a sampler, by short name; None is the base's own."""
+        return can_be_corrected(new_sampler(self.base.pipeline.scheduler, scheduler))
 
 
 def assemble(

@@ -9,8 +9,6 @@ from limner.apps.fast import fast_settings
 from limner.apps.settings import Dials, GroupSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.core.errors import ConfigError
-from limner.diffusion.samplers import new_sampler
-from limner.systems.corrected_sampling import CORRECTABLE
 
 Completed = TypeVar("Completed", bound=Dials)
 
@@ -48,5 +46,5 @@ def _own_guidance(settings: Dials, own: dict[str, Any], assembly: Assembly) -> f
     people the guide would not know whom to look for."""
     if settings.fast or isinstance(settings, GroupSettings):
         return 0.0
-    sampler = new_sampler(assembly.base.pipeline.scheduler, own.get("scheduler", settings.scheduler))
-    return assembly.base.identity_guidance if type(sampler).__name__ in CORRECTABLE else 0.0
+    guided = assembly.can_be_guided(own.get("scheduler", settings.scheduler))
+    return assembly.base.identity_guidance if guided else 0.0

@@ -18,8 +18,6 @@ from limner.diffusion.latent_blending import LatentBlend, seeded_noise
 from limner.diffusion.lora import worn
 from limner.diffusion.samplers import new_sampler
 from limner.identity.identity import Identity
-from limner.identity.recognition import GUIDE_SPACE
-from limner.systems.corrected_sampling import correct_steps
 
 MAX_PICTURES_PER_CALL = 16
 MAX_PIXELS_PER_CALL = 4 * 512 * 512
@@ -214,13 +212,9 @@ class _Call:
                 "identity guidance (identity_guidance, --identity-guidance) looks at one person in a picture; "
                 "set it to 0 for a picture of several"
             )
-        people = [row.person for row in self.rows if row.person is not None]
-        if len(people) < len(self.rows):
-            return  # refused where the adapter is asked to show them
-        aims = torch.stack([person.features_in(GUIDE_SPACE).embedding for person in people])
-        guidance, pull = self.assembly.identity_guidance, self._pull
         assert self.dials.window is not None
-        correct_steps(pipeline.scheduler, lambda clean: guidance.pulled(clean, aims, pull), window=self.dials.window)
+        people = [row.person for row in self.rows]
+        self.assembly.guide(pipeline.scheduler, people, pull=self._pull, window=self.dials.window)
 
     def _alike(self) -> bool:
         """Whether the rows differ in nothing but their seeds, so that words and person are encoded once."""

@@ -44,7 +44,8 @@ class Dials(Config):
             or "shared", the person.
         identity_guidance: how far the guide, a recogniser, pulls what is drawn towards the person, as a share of the
             latents' length at each look, times ``adapter_scale``; 0 for no guide, None is the base's own default, see
-            :mod:`limner.systems.identity_guidance`. Afterwards the guide's similarity is no verdict.
+            :mod:`limner.systems.identity_guidance`. Afterwards the guide's similarity is no verdict. A person without
+            the guide's features is drawn without it.
         likeness: how much like the person, 0 to 1 of what was measured with this adapter; sets ``CHOSEN_BY_DIALS``, see
             :mod:`limner.apps.dial_table`.
         variety: how different the pictures are from each other, likewise.

@@ -24,13 +24,18 @@ BEGINS, ENDS, APART = 0.65, 0.08, 0.075
 the denoiser makes of them what a picture can be; closer ones cost time: at 25 steps every second is corrected."""
 
 
+def can_be_corrected(scheduler: Any) -> bool:
+    """Whether it is one of :data:`CORRECTABLE`."""
+    return type(scheduler).__name__ in CORRECTABLE
+
+
 def require_correctable(scheduler: Any) -> None:
     """Refuse a sampler whose steps mean something else.
 
     Raises:
         ConfigError: it is none of :data:`CORRECTABLE`.
     """
-    if type(scheduler).__name__ not in CORRECTABLE:
+    if not can_be_corrected(scheduler):
         raise ConfigError(
             f"identity guidance (identity_guidance, --identity-guidance) cannot look into the steps of "
             f"{type(scheduler).__name__}; choose the sampler dpm, ddim or unipc (--scheduler), or set it to 0"

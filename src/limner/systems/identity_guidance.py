@@ -6,7 +6,9 @@ head direction is left out, where the directions are known (:mod:`limner.identit
 (arXiv:2212.13344), which adds a recogniser's gradient to each step in the space of pixels. The length is fixed because
 that of the gradient says how the guide is built and not how far the picture is from the person.
 
-Who is guided by a recogniser is not to be judged by it.
+Who is guided by a recogniser is not to be judged by it. And its gradient is rough: a difference in the last digits of the
+latents grows thirtyfold with each correction, so that a picture drawn beside others is not quite the one drawn alone
+(docs/training-log.md).
 """
 
 from collections.abc import Callable
@@ -42,13 +44,13 @@ class IdentityGuidance:
         self.guide = guide.requires_grad_(False).eval()
         self.decode, self.nuisance, self.detector = decode, nuisance, detector
 
-    def pulled(self, clean: Tensor, people: Tensor, strength: float) -> Tensor:
+    def pulled(self, clean: Tensor, people: Tensor, strength: Tensor) -> Tensor:
         """The latents, moved towards the people; a row in which no face is found stays.
 
         Args:
             clean: ``(rows, channels, height, width)``.
             people: the guide's embeddings ``(rows, dim)``, unit vectors.
-            strength: how far, as a share of the latents' length.
+            strength: ``(rows,)``, how far, as a share of the latents' length.
         """
         with torch.enable_grad():
             latents = clean.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -70,7 +72,8 @@ class IdentityGuidance:
             [gradient] = torch.autograd.grad((said * aims).sum(), latents)
         lengths = [values.detach().flatten(1).norm(dim=1)[:, None, None, None] for values in (latents, gradient)]
         # Rows without a face have no gradient.
-        return (latents.detach() + strength * lengths[0] * gradient / lengths[1].clamp_min(1e-12)).to(clean)
+        far = strength.to(latents)[:, None, None, None]
+        return (latents.detach() + far * lengths[0] * gradient / lengths[1].clamp_min(1e-12)).to(clean)
 
     def _grid(self, picture: np.ndarray) -> Tensor | None:
         faces = self.detector.detect(picture)
