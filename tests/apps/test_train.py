@@ -83,6 +83,12 @@ def test_the_studio_opens_what_was_trained(model: Path) -> None:
     assert portrait.image.shape == (64, 64, 3)
 
 
+def test_the_guide_is_not_heard_in_the_directions_that_training_left_out(model: Path) -> None:
+    guidance = Studio.open(model, device="cpu").assembly.identity_guidance
+    assert guidance.nuisance.shape == (4, 512)
+    assert torch.allclose(guidance.nuisance @ guidance.nuisance.T, torch.eye(4), atol=1e-4)
+
+
 def test_its_pictures_can_be_enlarged(model: Path) -> None:
     studio = Studio.open(model, device="cpu")
     portrait = studio.portrait(None, "a photo of a man", adapter_scale=0, num_steps=2, enlarge=True)[0]
