@@ -71,9 +71,9 @@ def test_it_brings_the_picture_nearer_to_the_person(studio: Studio, person: Iden
         studio.portrait(person, "a photo of a woman", seed=7, count=4, num_steps=12, identity_guidance=pull)
         for pull in (0.12, 0.0)
     )
-    gains = [guided.similarity - plain.similarity for guided, plain in zip(near, far, strict=True)]  # pyright: ignore[reportOptionalOperand]
+    guided, plain = (np.mean([one.similarity or 0.0 for one in pictures]) for pictures in (near, far))
     # 0.09 was measured, by the guide, which only shows that it is heard.
-    assert np.mean(gains) > 0.04
+    assert guided > plain + 0.04
     changed = np.abs(near[0].image.astype(int) - far[0].image)
     # A little in the face, next to nothing in the corners; another seed changes 34.
     assert 1 < changed[40:90, 40:90].mean() < 25
