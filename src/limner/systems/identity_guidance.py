@@ -6,9 +6,9 @@ head direction is left out, where the directions are known (:mod:`limner.identit
 (arXiv:2212.13344), which adds a recogniser's gradient to each step in the space of pixels. The length is fixed because
 that of the gradient says how the guide is built and not how far the picture is from the person.
 
-Who is guided by a recogniser is not to be judged by it. And its gradient is rough: a difference in the last digits of the
-latents grows thirtyfold with each correction, so that a picture drawn beside others is not quite the one drawn alone
-(docs/training-log.md).
+Who is guided by a recogniser is not to be judged by it. And its gradient is rough: a difference in the last digits of
+the latents grows thirtyfold with each correction, so that a picture drawn beside others is not quite the one drawn
+alone (docs/training-log.md).
 """
 
 from collections.abc import Callable
