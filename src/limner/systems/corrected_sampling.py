@@ -20,8 +20,9 @@ CORRECTABLE = ("DPMSolverMultistepScheduler", "DDIMScheduler", "UniPCMultistepSc
 """diffusers' samplers whose noisy latents are those of training and whose steps ask the denoiser once; they are
 stepped by what the model answers, at the noise level of the timestep."""
 BEGINS, ENDS, APART = 0.65, 0.08, 0.075
-"""Shares of the noise schedule. Before, no face can be seen; after, nothing changes any more. Between two corrections
-the denoiser makes of them what a picture can be; closer ones cost time: at 25 steps every second is corrected."""
+"""Shares of the noise schedule: where the corrections lay that a second recogniser liked best (docs/training-log.md).
+Between two of them the denoiser makes what a picture can be; closer ones cost time: at 25 steps every second is
+corrected."""
 
 
 def can_be_corrected(scheduler: Any) -> bool:
