@@ -83,7 +83,7 @@ def test_the_missing_package_is_told_before_anything_is_drawn(
 
 def test_synthesize(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("limner.data.face_generator.FaceGenerator", lambda folder: FakeGenerator())
-    options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits)
+    options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits, "--workers", 1)
     code, output, _ = run(*options, "--people", 2, "--pictures", 2)
     assert code == 0
     assert "kept: 4, child: 0, another person: 0, no face: 0" in output
@@ -101,7 +101,8 @@ def test_synthesize(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest
 def test_synthesize_in_half_precision(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = FakeGenerator()
     monkeypatch.setattr("limner.data.face_generator.FaceGenerator", lambda folder: generator)
-    options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits, "--people", 1)
+    options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits)
+    options += ("--people", 1, "--workers", 1)
     assert run(*options, "--precision", "bfloat16")[0] == 0
     assert next(generator.blocks.buffers()).dtype == torch.bfloat16
     code, _, errors = run(*options, "--precision", "int4")

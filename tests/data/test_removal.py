@@ -12,7 +12,7 @@ from limner.core.errors import InputError
 from limner.core.images import write_png
 from limner.data.caching import cache_tensors
 from limner.data.contact_page import PAGE_NAME, Filter, write_contact_page
-from limner.data.preparing.pools import open_pool
+from limner.data.pools import open_pool
 from limner.data.preparing.run import prepare
 from limner.data.record import read_shards, write_shard
 from limner.data.removal import remove_person

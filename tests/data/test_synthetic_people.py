@@ -1,5 +1,6 @@
 """Shards of invented people: killed anywhere, the same command ends in the same files; what is dropped is counted."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from limner.core.errors import InputError
 from limner.core.images import read_image
 from limner.data import synthetic_people
 from limner.data.measuring import MeasuredFace
+from limner.data.pools import open_pool
 from limner.data.record import read_shards
-from limner.data.synthetic_people import PIXELS, Crowd, draw_pictures, write_shards
+from limner.data.synthetic_people import PIXELS, Crowd, CrowdWorkbench, draw_pictures, write_shards
 from tests.data.examples import FakeGenerator, directions, measured
 
 CROWD = Crowd(people=5, pictures=2, seed=3)
@@ -48,15 +50,25 @@ def quiet(done: int, total: int) -> None:
 def draw(folder: Path, crowd: Crowd = CROWD, *, stop_at: int | None = None) -> int:
     """Returns how many people were drawn."""
     generator: Any = FakeGenerator(stop_at=stop_at)
-    draw_pictures(folder, crowd, generator, directions(), quiet)
+    with open_pool(partial(CrowdWorkbench, folder, crowd, lambda: (generator, directions()), no_measurer), 1) as pool:
+        draw_pictures(folder, crowd, pool, quiet)
     return generator.calls
+
+
+def no_measurer() -> Any:
+    raise AssertionError("nothing is to be measured")
 
 
 def write(
     folder: Path, crowd: Crowd = CROWD, *, answers: Answers = ADULTS, stop_at: int | None = None
 ) -> dict[str, int]:
     measurer: Any = FakeMeasurer(folder, answers, stop_at)
-    return write_shards(folder, crowd, measurer, quiet)
+    with open_pool(partial(CrowdWorkbench, folder, crowd, no_artist, lambda: measurer), 1) as pool:
+        return write_shards(folder, crowd, pool, quiet)
+
+
+def no_artist() -> Any:
+    raise AssertionError("nothing is to be drawn")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -147,3 +159,25 @@ def test_another_crowd_is_refused(tmp_path: Path, other: Crowd) -> None:
     with pytest.raises(InputError, match=r"was begun for Crowd\(people=5.*choose another folder"):
         draw(tmp_path, other)
     assert files(tmp_path) == before
+
+
+class RealJpegs:
+    """Sees the same grown-up in every picture: for processes of their own, which know no test's answers."""
+
+    def measure(self, image: np.ndarray) -> MeasuredFace | None:
+        return measured(direction=image.mean() / 1e5)
+
+
+def artist() -> Any:
+    return FakeGenerator(), directions()
+
+
+@pytest.mark.slow
+def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        make: Any = partial(CrowdWorkbench, folder, CROWD, artist, RealJpegs)
+        with open_pool(make, workers) as pool:
+            draw_pictures(folder, CROWD, pool, quiet)
+            assert write_shards(folder, CROWD, pool, quiet)["kept"] == 10
+    assert files(tmp_path / "1") == files(tmp_path / "2")

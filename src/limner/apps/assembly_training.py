@@ -18,6 +18,7 @@ from limner.apps.training_upscaler import UpscalerRecipe, train_miniature_upscal
 from limner.core.config import Config, peek
 from limner.core.errors import ConfigError
 from limner.training.engine import main_process_first
+from limner.training.settings import length_overrides
 
 RECIPES: dict[str, type[Config]] = {
     "miniature-encoder": EncoderRecipe,
@@ -30,8 +31,11 @@ RECIPES: dict[str, type[Config]] = {
 }
 
 
-def read_recipe(path: Path, overrides: list[str]) -> Config:
+def read_recipe(path: Path, overrides: list[str], length: float = 1.0) -> Config:
     """The recipe in a TOML file, of the kind its key ``system`` says.
+
+    Args:
+        length: of its runs, as a share of what the file says; what ``overrides`` say counts as it is.
 
     Raises:
         ConfigError: the file is missing or malformed, the system unknown, a setting unknown or out of range.
@@ -39,7 +43,9 @@ def read_recipe(path: Path, overrides: list[str]) -> Config:
     system = peek(path, "system")
     if system not in RECIPES:
         raise ConfigError(f"{path}: system is {system!r}; known are {', '.join(RECIPES)}")
-    return RECIPES[system].read(path, overrides=overrides)
+    kind = RECIPES[system]
+    shorter = [] if length == 1 else length_overrides(kind.read(path), length)
+    return kind.read(path, overrides=[*shorter, *overrides])
 
 
 def train(recipe: Config, shards: Path, folder: Path, autoencoder: Path | None, report: Report) -> Path:

@@ -7,6 +7,7 @@ measured, ``shards/*.tar``.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,8 @@ from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.core.images import read_image
 from limner.data.face_generator import FaceGenerator
-from limner.data.measuring import ApparentPerson, PictureMeasurer, same_person
+from limner.data.measuring import ApparentPerson, MeasuredFace, PictureMeasurer, same_person
+from limner.data.pools import Pool
 from limner.data.record import FaceRecord, write_shard
 from limner.data.synthesis import Directions, plan_person
 
@@ -33,6 +35,9 @@ LICENCE = "generated-people"
 """Record in `limner licences`."""
 
 Progress = Callable[[int, int], None]
+ArtistMaker = Callable[[], tuple[FaceGenerator, Directions]]
+"""Of the generator, in the precision that it is to draw in, and of the edits; sent to each process."""
+MeasurerMaker = Callable[[], PictureMeasurer]
 
 
 @dataclass(frozen=True)
@@ -44,35 +49,55 @@ class Crowd:
     seed: int = 1
 
 
-def draw_pictures(
-    folder: Path, crowd: Crowd, generator: FaceGenerator, directions: Directions, progress: Progress
-) -> None:
-    """Write ``pictures/`` for every person that is not there yet; the generator runs in the precision it is given
-    in.
+class CrowdWorkbench:
+    """What one process needs to draw and to measure people of a crowd; networks are read when they are first used."""
+
+    def __init__(self, folder: Path, crowd: Crowd, make_artist: ArtistMaker, make_measurer: MeasurerMaker) -> None:
+        self._folder, self._crowd, self._make_artist, self._make_measurer = folder, crowd, make_artist, make_measurer
+
+    def draw(self, person: int) -> None:
+        """Write the pictures of this person, and last, as the sign that all are there, the edits."""
+        pictures, (generator, directions) = self._folder / "pictures", self._artist
+        shots = plan_person(person, self._crowd.pictures, generator, directions, seed=self._crowd.seed)
+        precision = next(generator.blocks.buffers()).dtype
+        faces = generator(torch.stack([shot.styles for shot in shots]).to(precision))
+        faces = F.interpolate(faces, (PIXELS, PIXELS), mode="area").clamp(-1, 1)
+        for shot, face in zip(shots, ((faces + 1) * 127.5).round().byte(), strict=True):
+            bgr = face.permute(1, 2, 0).numpy()[..., ::-1]
+            jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+            with replacing(_picture_of(self._folder, person, shot.picture)) as path:
+                path.write_bytes(jpeg.tobytes())
+        with replacing(pictures / f"{person:05d}.json") as path:
+            path.write_text(json.dumps([shot.edits for shot in shots]))
+
+    def measure(self, person: int) -> list[MeasuredFace | None]:
+        """What is to be seen in each picture of this person; None where there is no face."""
+        paths = (_picture_of(self._folder, person, i) for i in range(self._crowd.pictures))
+        return [self._measurer.measure(read_image(path)) for path in paths]
+
+    @cached_property
+    def _artist(self) -> tuple[FaceGenerator, Directions]:
+        return self._make_artist()
+
+    @cached_property
+    def _measurer(self) -> PictureMeasurer:
+        return self._make_measurer()
+
+
+def draw_pictures(folder: Path, crowd: Crowd, pool: Pool, progress: Progress) -> None:
+    """Write ``pictures/`` for every person that is not there yet; ``pool`` has a :class:`CrowdWorkbench`.
 
     Raises:
         InputError: the folder holds another crowd; it may only grow.
     """
     _join_crowd(folder, crowd)
-    pictures = folder / "pictures"
-    precision = next(generator.blocks.buffers()).dtype
-    for person in range(crowd.people):
-        done = pictures / f"{person:05d}.json"
-        if not done.exists():
-            shots = plan_person(person, crowd.pictures, generator, directions, seed=crowd.seed)
-            faces = generator(torch.stack([shot.styles for shot in shots]).to(precision))
-            faces = F.interpolate(faces, (PIXELS, PIXELS), mode="area").clamp(-1, 1)
-            for shot, face in zip(shots, ((faces + 1) * 127.5).round().byte(), strict=True):
-                bgr = face.permute(1, 2, 0).numpy()[..., ::-1]
-                jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-                with replacing(pictures / f"{person:05d}_{shot.picture}.jpg") as path:
-                    path.write_bytes(jpeg.tobytes())
-            with replacing(done) as path:
-                path.write_text(json.dumps([shot.edits for shot in shots]))
-        progress(person + 1, crowd.people)
+    missing = [p for p in range(crowd.people) if not (folder / "pictures" / f"{p:05d}.json").exists()]
+    progress(crowd.people - len(missing), crowd.people)
+    for number, _ in enumerate(pool.map("draw", missing), 1 + crowd.people - len(missing)):
+        progress(number, crowd.people)
 
 
-def write_shards(folder: Path, crowd: Crowd, measurer: PictureMeasurer, progress: Progress) -> dict[str, int]:
+def write_shards(folder: Path, crowd: Crowd, pool: Pool, progress: Progress) -> dict[str, int]:
     """Measure the pictures and write the missing shards; returns how many pictures of these shards were kept and
     dropped, by reason."""
     counts = {"kept": 0, "child": 0, "another person": 0, "no face": 0}
@@ -81,9 +106,13 @@ def write_shards(folder: Path, crowd: Crowd, measurer: PictureMeasurer, progress
         shard = _shard_of(folder, start)
         people = range(start, min(start + PEOPLE_PER_SHARD, crowd.people))
         if not shard.exists():
-            write_shard(shard, _records(folder, people, crowd, measurer, counts, progress))
+            write_shard(shard, _records(folder, people, crowd, pool, counts, progress))
         progress(people.stop, crowd.people)
     return counts
+
+
+def _picture_of(folder: Path, person: int, picture: int) -> Path:
+    return folder / "pictures" / f"{person:05d}_{picture}.jpg"
 
 
 def _shard_of(folder: Path, person: int) -> Path:
@@ -105,13 +134,11 @@ def _join_crowd(folder: Path, crowd: Crowd) -> None:
 
 
 def _records(
-    folder: Path, people: range, crowd: Crowd, measurer: PictureMeasurer, counts: dict[str, int], progress: Progress
+    folder: Path, people: range, crowd: Crowd, pool: Pool, counts: dict[str, int], progress: Progress
 ) -> Iterator[FaceRecord]:
-    for person in people:
-        pictures = folder / "pictures"
-        images = [read_image(pictures / f"{person:05d}_{i}.jpg") for i in range(crowd.pictures)]
-        edits = json.loads((pictures / f"{person:05d}.json").read_text())
-        measured = [measurer.measure(image) for image in images]
+    for person, measured in zip(people, pool.map("measure", people), strict=True):
+        images = [read_image(_picture_of(folder, person, i)) for i in range(crowd.pictures)]
+        edits = json.loads((folder / "pictures" / f"{person:05d}.json").read_text())
         found = [m.age_gender for m in measured if m is not None and m.age_gender is not None]
         progress(person, crowd.people)
         who = ApparentPerson.of(found)

@@ -58,3 +58,25 @@ class LoopSettings(Config):
         weight = self.weights.get(term, 1.0)
         rise = self.weight_ramps.get(term, 0.0) * self.steps
         return weight * min(step / rise, 1.0) if rise else weight
+
+    def of_length(self, share: float) -> "LoopSettings":
+        """The same run in ``share`` of its steps: everything that is counted in steps shrinks or grows alike."""
+        counted = {
+            name: round(getattr(self, name) * share) for name in ("warmup_steps", "decay_steps", "inspect_every")
+        }
+        ema = {"ema_decay": round(self.ema_decay ** (1 / share), 6)}  # averages over the same share of the run
+        return self.model_copy(update=counted | ema | {"steps": max(round(self.steps * share), 1)})
+
+
+def length_overrides(config: Config, share: float, within: str = "") -> list[str]:
+    """Overrides that change the length of every run in a recipe, however deep, see :meth:`LoopSettings.of_length`."""
+    found = []
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, LoopSettings):
+            other = value.of_length(share)
+            changed = (key for key in type(value).model_fields if getattr(value, key) != getattr(other, key))
+            found += [f"{within}{name}.{key}={getattr(other, key)}" for key in changed]
+        elif isinstance(value, Config):
+            found += length_overrides(value, share, f"{within}{name}.")
+    return found

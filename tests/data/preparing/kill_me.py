@@ -4,7 +4,7 @@ WORKERS."""
 import sys
 from pathlib import Path
 
-from limner.data.preparing.pools import open_pool
+from limner.data.pools import open_pool
 from limner.data.preparing.run import prepare
 from tests.data.preparing.stubs import maker, small_settings
 

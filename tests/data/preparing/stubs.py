@@ -13,8 +13,9 @@ import numpy as np
 from limner.core.images import write_png
 from limner.data.age_gender import AgeGender
 from limner.data.measuring import MeasuredFace
+from limner.data.pools import WorkbenchMaker
 from limner.data.preparing.settings import AnalysisSettings, PrepareSettings, SelectionSettings
-from limner.data.preparing.workbench import PhotoWorkbench, WorkbenchMaker
+from limner.data.preparing.workbench import PhotoWorkbench
 from limner.faces.face import Face
 from limner.identity.recognition import GUIDE_SPACE
 from tests.data.examples import NUMBERS, labels_of

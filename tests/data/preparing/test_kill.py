@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from limner.data.preparing.pools import open_pool
+from limner.data.pools import open_pool
 from limner.data.preparing.run import prepare
 from tests.data.preparing.stubs import files_of, lay_out, maker, small_settings
 

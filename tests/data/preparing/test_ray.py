@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from limner.data.pools import open_pool
 from limner.data.preparing import ray_pool
-from limner.data.preparing.pools import open_pool
 from limner.data.preparing.ray_pool import open_ray_pool
 from limner.data.preparing.run import prepare
 from tests.data.preparing.stubs import files_of, lay_out, maker, small_settings

@@ -9,7 +9,7 @@ import pytest
 
 from limner.core.assets import asset_path
 from limner.core.images import read_image, write_png
-from limner.data.preparing.pools import open_pool
+from limner.data.pools import open_pool
 from limner.data.preparing.run import prepare
 from limner.data.preparing.settings import AnalysisSettings, PrepareSettings
 from limner.data.preparing.workbench import PhotoWorkbench

@@ -12,7 +12,7 @@ import pytest
 from limner.core.errors import InputError
 from limner.core.images import write_png
 from limner.data.folder_lock import only_one
-from limner.data.preparing.pools import Pool, open_pool
+from limner.data.pools import Pool, open_pool
 from limner.data.preparing.run import LOOK, WRITE, Summary, prepare
 from limner.data.preparing.settings import PrepareSettings
 from limner.data.record import read_shards

@@ -13,8 +13,7 @@ from typing import Any
 
 from limner.core.errors import LimnerError, MissingExtraError
 from limner.core.telemetry import report_nothing
-from limner.data.preparing.pools import Pool, Step, use_one_thread
-from limner.data.preparing.workbench import WorkbenchMaker
+from limner.data.pools import Pool, WorkbenchMaker, use_one_thread
 
 JOBS_PER_DATASET = 4096
 """Jobs and answers of one dataset lie in memory together; between two datasets the networks are read anew."""
@@ -56,12 +55,12 @@ class _RayPool:
     def __init__(self, make: WorkbenchMaker) -> None:
         self._make = make
 
-    def map(self, step: Step, jobs: Iterable[Any]) -> Iterator[Any]:
+    def map(self, step: str, jobs: Iterable[Any]) -> Iterator[Any]:
         waiting = iter(jobs)
         while chunk := list(islice(waiting, JOBS_PER_DATASET)):
             yield from self._map_chunk(step, chunk)
 
-    def _map_chunk(self, step: Step, jobs: list[Any]) -> Iterator[Any]:
+    def _map_chunk(self, step: str, jobs: list[Any]) -> Iterator[Any]:
         """Answers arrive in any order; each is handed on as soon as all before it are there."""
         ray = _import_ray()
         ray.data.DataContext.get_current().enable_progress_bars = False
@@ -88,7 +87,7 @@ class _RayPool:
 class RayWorker:
     """One process of the cluster with a workbench of its own. Public only because Ray looks it up by name."""
 
-    def __init__(self, make: WorkbenchMaker, step: Step) -> None:
+    def __init__(self, make: WorkbenchMaker, step: str) -> None:
         use_one_thread()
         self._work = getattr(make(), step)
 

@@ -16,11 +16,11 @@ from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.data.card import DROPPED_NAME, write_card
 from limner.data.folder_lock import WORK, only_one
+from limner.data.pools import Pool
 from limner.data.preparing.finishing import FinishJob
 from limner.data.preparing.journal import Journal
 from limner.data.preparing.outcome import Outcome, Reason
 from limner.data.preparing.photo_files import PhotoFile, list_photos
-from limner.data.preparing.pools import Pool
 from limner.data.preparing.selection import Dropped, Selection, person_of, select
 from limner.data.preparing.settings import AnalysisSettings, PrepareSettings
 from limner.data.preparing.shard_plan import PlannedShard, ShardNotes, plan_shards

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from limner.data.measuring import PictureMeasurer
 from limner.data.preparing.analysis import Measurer, analyse_photo
@@ -15,17 +14,6 @@ from limner.data.preparing.settings import AnalysisSettings, PrepareSettings
 from limner.data.tar_samples import Sample
 from limner.identity.encoder import EncoderRecognizer
 
-
-class Workbench(Protocol):
-    """The two kinds of work that are spread over processes."""
-
-    def analyse(self, photo: PhotoFile) -> Outcome: ...
-
-    def finish(self, job: FinishJob) -> Sample: ...
-
-
-WorkbenchMaker = Callable[[], Workbench]
-"""Sent to each process, so a function of a module, or a ``partial`` of one."""
 MeasurerMaker = Callable[[AnalysisSettings], Measurer]
 
 
@@ -43,7 +31,7 @@ def make_measurer(settings: AnalysisSettings) -> PictureMeasurer:
 
 
 class PhotoWorkbench:
-    """Works on the photos below ``root``."""
+    """The two kinds of work on the photos below ``root`` that are spread over processes."""
 
     def __init__(self, root: Path, settings: PrepareSettings, make: MeasurerMaker = make_measurer) -> None:
         self._root, self._settings, self._make = root, settings, make

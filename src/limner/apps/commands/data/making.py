@@ -1,10 +1,18 @@
 """``limner data synthesize`` and ``import``: shards of people who do not exist, and of packed photo sets."""
 
+import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from limner.data.face_generator import FaceGenerator
+    from limner.data.synthesis import Directions
+
+Precision = Literal["float32", "bfloat16"]
 
 SHOWN_DIVISIONS = ("gender", "age", "skin tone")
 PRECISION = "bfloat16 draws twice as fast on processors that compute in it (AVX512-BF16), and nearly the same pictures."
@@ -26,33 +34,45 @@ def synthesize(
     people: Annotated[int, typer.Option(min=1, help="How many people to invent.")] = 2000,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
-    precision: Annotated[Literal["float32", "bfloat16"], typer.Option(help=PRECISION)] = "float32",
+    precision: Annotated[Precision, typer.Option(help=PRECISION)] = "float32",
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one per processor.")] = 0,
 ) -> None:
     """Invent people, write shards of them and say who is in them. Killed at any point, the same command goes on where
     it was."""
     from dataclasses import asdict
 
-    import torch
     from rich.progress import Progress
 
-    from limner.core.allocation import keep_freed_memory
     from limner.data.card import write_card
-    from limner.data.face_generator import FaceGenerator
     from limner.data.measuring import PictureMeasurer
-    from limner.data.synthesis import Directions
-    from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
+    from limner.data.pools import open_pool
+    from limner.data.synthetic_people import Crowd, CrowdWorkbench, draw_pictures, write_shards
 
-    keep_freed_memory()
-    crowd, measurer, edits = Crowd(people, pictures, seed), PictureMeasurer(), Directions.read(directions)
-    measurer.require_packages()
-    network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    network.draw_in(getattr(torch, precision))
-    with Progress() as progress:
+    PictureMeasurer().require_packages()
+    crowd, artist = Crowd(people, pictures, seed), partial(_artist, generator, directions, precision)
+    artist()  # what is missing is told here, before any work
+    make = partial(CrowdWorkbench, output, crowd, artist, PictureMeasurer)
+    with Progress() as progress, open_pool(make, workers or os.cpu_count() or 1) as pool:
         drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
-        draw_pictures(output, crowd, network, edits, lambda n, _: progress.update(drawing, completed=n))
-        counts = write_shards(output, crowd, measurer, lambda n, _: progress.update(measuring, completed=n))
+        draw_pictures(output, crowd, pool, lambda n, _: progress.update(drawing, completed=n))
+        counts = write_shards(output, crowd, pool, lambda n, _: progress.update(measuring, completed=n))
     typer.echo("looked at now: " + ", ".join(f"{reason}: {count}" for reason, count in counts.items()))
     _print_bins(output / "shards", write_card(output / "shards", settings=asdict(crowd)))
+
+
+def _artist(generator: Path, directions: Path, precision: Precision) -> "tuple[FaceGenerator, Directions]":
+    """Made in each process."""
+    import torch
+
+    from limner.core.allocation import keep_freed_memory
+    from limner.data.face_generator import FaceGenerator
+    from limner.data.synthesis import Directions
+
+    keep_freed_memory()
+    edits = Directions.read(directions)
+    network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network.draw_in(getattr(torch, precision))
+    return network, edits
 
 
 def import_sets(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from limner.data.preparing.pools import Pool
+    from limner.data.pools import Pool
     from limner.data.preparing.run import Progress
     from limner.data.preparing.settings import PrepareSettings
 
@@ -71,8 +71,8 @@ def prepare(
 
 def _pool(photos: Path, settings: "PrepareSettings", workers: int, ray: bool) -> "AbstractContextManager[Pool]":
     """Who does the work; a missing package is told here, before any of it."""
+    from limner.data.pools import open_pool
     from limner.data.preparing.captioner import open_captioner
-    from limner.data.preparing.pools import open_pool
     from limner.data.preparing.ray_pool import open_ray_pool
     from limner.data.preparing.workbench import PhotoWorkbench, make_measurer
 

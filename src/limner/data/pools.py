@@ -7,24 +7,25 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from limner.core.errors import LimnerError
-from limner.data.preparing.workbench import Workbench, WorkbenchMaker
 
-Step = Literal["analyse", "finish"]
+WorkbenchMaker = Callable[[], Any]
+"""Makes the tools of one process there, since networks cannot be sent. Is sent itself, so it is a function of a module,
+a class, or a ``partial`` of one."""
 _WAITING_PER_PROCESS = 4
 """Jobs handed out ahead: enough that nobody waits, few enough that their answers fit into memory."""
 
 
 class Pool(Protocol):
-    """Does one step of a workbench to every job."""
+    """Does to every job what the method ``step`` of a workbench does."""
 
-    def map(self, step: Step, jobs: Iterable[Any]) -> Iterator[Any]: ...
+    def map(self, step: str, jobs: Iterable[Any]) -> Iterator[Any]: ...
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def open_pool(make: WorkbenchMaker, workers: int) -> Iterator[Pool]:
             yield _Processes(executor, workers * _WAITING_PER_PROCESS)
         except BrokenProcessPool as error:
             raise LimnerError(
-                "a process that analyses photos ended (out of memory?); start the same command again, with fewer "
+                "a process that works on pictures ended (out of memory?); start the same command again, with fewer "
                 "--workers; what is done is kept"
             ) from error
         finally:
@@ -53,10 +54,10 @@ def open_pool(make: WorkbenchMaker, workers: int) -> Iterator[Pool]:
 
 
 class _Here:
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Any) -> None:
         self._workbench = workbench
 
-    def map(self, step: Step, jobs: Iterable[Any]) -> Iterator[Any]:
+    def map(self, step: str, jobs: Iterable[Any]) -> Iterator[Any]:
         return map(getattr(self._workbench, step), jobs)
 
 
@@ -64,7 +65,7 @@ class _Processes:
     def __init__(self, executor: ProcessPoolExecutor, ahead: int) -> None:
         self._executor, self._ahead = executor, ahead
 
-    def map(self, step: Step, jobs: Iterable[Any]) -> Iterator[Any]:
+    def map(self, step: str, jobs: Iterable[Any]) -> Iterator[Any]:
         waiting: deque[Future[Any]] = deque()
         for job in jobs:
             waiting.append(self._executor.submit(_work, step, job))
@@ -74,7 +75,7 @@ class _Processes:
             yield waiting.popleft().result()
 
 
-_workbench: Workbench | None = None
+_workbench: Any = None
 """Of a process of the pool."""
 
 
@@ -85,7 +86,7 @@ def _start(make: WorkbenchMaker) -> None:
     _workbench = make()
 
 
-def _work(step: Step, job: Any) -> Any:
+def _work(step: str, job: Any) -> Any:
     return getattr(_workbench, step)(job)
 
 

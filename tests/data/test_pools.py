@@ -12,8 +12,8 @@ import cv2
 import pytest
 
 from limner.core.errors import InputError, LimnerError, MissingExtraError
+from limner.data.pools import open_pool
 from limner.data.preparing import ray_pool
-from limner.data.preparing.pools import open_pool
 from limner.data.preparing.ray_pool import open_ray_pool
 
 
