@@ -65,3 +65,13 @@ def test_a_shard_changed_under_an_open_index_is_noticed(folder: Path) -> None:
     write_shard(folder / "a.tar", [record(2, person="z"), record(1, person="x")])
     with pytest.raises(InputError, match=r"a\.tar is not a whole shard"):
         index[0]
+
+
+def test_records_of_one_split_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tar", [record(i, split="validation" if i == 1 else "train") for i in range(4)])
+    chosen = ShardIndex(tmp_path).of_split("train")
+    assert len(chosen) == 3
+    assert [one.key for one in chosen] == [record(i).key for i in (0, 2, 3)]
+    assert [one.key for one in chosen[1:]] == [record(i).key for i in (2, 3)]
+    with pytest.raises(IndexError):
+        chosen[3]

@@ -3,10 +3,12 @@
 The folder is the one that :mod:`limner.apps.training_miniature` filled.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -150,10 +152,9 @@ def _likeness(
         ConfigError: nobody has two pictures, see :func:`limner.identity.nuisance.nuisance_directions`.
     """
 
-    def records() -> Iterator[FaceRecord]:
-        return (record for record in read_shards(shards) if record.split == "train")
-
-    grids = face_grids(records())
+    # Read once; 30,000 pictures would not fit into a laptop's memory.
+    records = [_without_pixels(record) for record in read_shards(shards) if record.split == "train"]
+    grids = face_grids(records)
     if len(grids) != len(faces.person):
         raise InputError(
             f"{shards} holds {len(grids)} training pictures, but the latents of this run were made of "
@@ -169,13 +170,19 @@ def _likeness(
     return LikenessTerm(
         GuideNetwork(),
         predicted,
-        likeness_aims(records()),
-        nuisance=likeness_nuisance(records(), recipe.nuisance),
-        genders=torch.tensor([record.male > 0.5 for record in records()]),
+        likeness_aims(records),
+        nuisance=likeness_nuisance(records, recipe.nuisance),
+        genders=torch.tensor([record.male > 0.5 for record in records]),
         stranger_probability=recipe.stranger_probability,
         steps=recipe.steps,
         num_train_timesteps=backbone.noise_schedule.config.num_train_timesteps,
     )
+
+
+def _without_pixels(record: FaceRecord) -> FaceRecord:
+    """The same record of a black picture of the same size, which needs no memory."""
+    black = np.broadcast_to(np.uint8(0), record.image.shape)
+    return replace(record, image=black, labels=black[..., 0], cached={})
 
 
 def _teach_projector(

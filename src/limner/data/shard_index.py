@@ -5,11 +5,11 @@ when first needed, and made anew when the shard has changed; where it cannot be 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from limner.core.errors import InputError
 from limner.core.files import replacing
@@ -75,7 +75,39 @@ class ShardIndex:
 
     def people_in(self, split: str) -> dict[str, list[int]]:
         """People and record numbers of one split only."""
-        return people_of(self.entries, (i for i, entry in enumerate(self.entries) if entry.split == split))
+        return people_of(self.entries, self._numbers_of(split))
+
+    def of_split(self, split: str) -> "ChosenRecords":
+        """The records of one split, in order."""
+        return ChosenRecords(self, self._numbers_of(split))
+
+    def _numbers_of(self, split: str) -> list[int]:
+        return [number for number, entry in enumerate(self.entries) if entry.split == split]
+
+
+class ChosenRecords(Sequence[FaceRecord]):
+    """Some records of an index, read from disk whenever one is asked for: more pictures than fit into memory."""
+
+    def __init__(self, index: ShardIndex, numbers: Sequence[int]) -> None:
+        self._index, self._numbers = index, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> FaceRecord: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[FaceRecord]: ...
+
+    def __getitem__(self, place: int | slice) -> FaceRecord | list[FaceRecord]:
+        """One record, or a list of them.
+
+        Raises:
+            InputError: the shard is gone or was changed since.
+        """
+        chosen = self._numbers[place]
+        return self._index[chosen] if isinstance(chosen, int) else [self._index[number] for number in chosen]
 
 
 def people_of(entries: list[Entry], numbers: Iterable[int]) -> dict[str, list[int]]:

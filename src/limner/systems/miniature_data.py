@@ -60,9 +60,8 @@ def encode_faces(
     seed: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> EncodedFaces:
-    """Make both variants of every record and encode them in batches of 32."""
-    people = {person: number for number, person in enumerate(sorted({r.person for r in records}))}
-    latents, masks, references, traits = [], [], [], []
+    """Make both variants of every record and encode them in batches of 32; each record is asked for once."""
+    latents, masks, references, traits, names = [], [], [], [], []
     for start in range(0, len(records), 32):
         chunk = records[start : start + 32]
         pictures, rows = [], []
@@ -74,17 +73,19 @@ def encode_faces(
             rows.append(tuple(variant.traits for variant in made))
             references.append(torch.from_numpy(align(record.image, record.landmarks).image).permute(2, 0, 1))
         traits += rows
+        names += [record.person for record in chunk]
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.no_grad():
             latents.append(autoencoder.encode(batch)[0].half())
         progress(start + len(chunk))
     side = latents[0].shape[-1]
+    people = {person: number for number, person in enumerate(sorted(set(names)))}
     all_masks = F.interpolate(torch.from_numpy(np.stack(masks))[:, None], size=(side, side), mode="area")
     return EncodedFaces(
         latents=torch.cat(latents).unflatten(0, (-1, NUM_VARIANTS)),
         face_masks=all_masks.half().unflatten(0, (-1, NUM_VARIANTS)),
         references=torch.stack(references),
-        person=torch.tensor([people[r.person] for r in records]),
+        person=torch.tensor([people[name] for name in names]),
         traits=traits,
     )
 
