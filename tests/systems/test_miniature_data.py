@@ -65,3 +65,10 @@ def test_standardised_latents_have_zero_mean_and_unit_deviation(autoencoder: Tin
     latents = encode_faces(records, standard, pixels=32, seed=1).latents[:, 0].float()
     torch.testing.assert_close(latents.mean(dim=(0, 2, 3)), torch.zeros(32), atol=0.01, rtol=0)
     torch.testing.assert_close(latents.std(dim=(0, 2, 3)), torch.ones(32), atol=0.01, rtol=0)
+
+
+def test_latents_in_half_precision_are_nearly_the_same(autoencoder: TinyFaceAutoencoder) -> None:
+    whole, half = (encode_faces(RECORDS, autoencoder, pixels=32, seed=1, half=half).latents for half in (False, True))
+    assert half.dtype == torch.float16
+    assert not torch.equal(whole, half)
+    assert (whole - half).float().std() < 0.03 * whole.float().std()

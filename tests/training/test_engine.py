@@ -123,3 +123,13 @@ def test_frozen_networks_are_placed_before_the_first_step(tmp_path: Path) -> Non
 def test_a_single_process_is_the_main_one() -> None:
     with main_process_first() as writes:
         assert writes
+
+
+def test_runs_of_one_process_may_differ_in_precision(tmp_path: Path, fresh_accelerate: None) -> None:
+    """As the text encoder's lesson and the base do, where only the recipe's own run is asked to compute in bfloat16."""
+    for number, precision in enumerate((None, "bf16", "no")):
+        run = Run(
+            tmp_path / str(number), task(small_module()), SETTINGS.model_copy(update={"mixed_precision": precision})
+        )
+        assert run.accelerator.mixed_precision == (precision or "no")
+        run.train()

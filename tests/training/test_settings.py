@@ -40,4 +40,4 @@ def test_every_run_of_a_recipe_becomes_shorter(path: Path) -> None:
 
 def test_what_is_said_of_one_setting_counts_as_it_is() -> None:
     recipe = read_recipe(RECIPES / "miniature-base.toml", ["training.steps=7"], 0.5).model_dump()
-    assert (recipe["training"]["steps"], recipe["training"]["decay_steps"]) == (7, 700)
+    assert (recipe["training"]["steps"], recipe["training"]["decay_steps"]) == (7, 1300)

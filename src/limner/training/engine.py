@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import (
     DistributedType,
     GradientAccumulationPlugin,
@@ -47,6 +48,8 @@ def make_accelerator(settings: LoopSettings, folder: Path) -> Accelerator:
         MissingExtraError: the tracker's package is not installed.
     """
     trackers: list[Any] = trackers_of(settings)
+    # accelerate keeps the first run's precision for the whole process and refuses another; ours run in turn.
+    AcceleratorState._reset_state()
     try:
         return Accelerator(
             mixed_precision=settings.mixed_precision,
