@@ -15,10 +15,13 @@ READY = .venv/ready
 # Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
 export FACE PROMPT
 
-# Of `make miniature`: where people and weights go, how many people, and where the ingredients lie.
+# Of `make miniature`: where people and weights go, how many people, how long it trains (1: the recipes' steps), whether
+# in bfloat16 (as here, where the processor computes in it, which takes half the time), and where the ingredients lie.
 PEOPLE = people
 RUN = runs/miniature
 CROWD = --people 6000 --pictures 5
+LENGTH = 1
+HALF = $(shell grep -qsw avx512_bf16 /proc/cpuinfo && echo yes)
 RECIPES = recipes
 TRAINING =
 EVALUATION = --people 20 --seeds 2
@@ -69,14 +72,15 @@ evaluation: $(READY)
 # without a GPU (docs/miniature.md); the bars tell the time that is left here.
 miniature: $(READY) $(if $(READY),synthesis evaluation)
 	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 5 hours for 30,000"
-	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) --generator $(GENERATOR) \
+	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) $(if $(HALF),--precision bfloat16) --generator $(GENERATOR) \
 	    --directions $(INGREDIENTS)/assets/random-face-directions/directions.npz
 	@echo "2 of 4: free photos; about 3 minutes"
 	$(BIN)/limner data import $(addprefix $(INGREDIENTS)/data/,synthetic-sfhq london-set cc0-interfaces us-congress) \
 	    -o $(PEOPLE)/shards
 	@echo "3 of 4: training ($(STAGES)); about 0.6, 3.5, 8, 0.1, 1 and 1 hours at the recipes' lengths"
 	$(BIN)/limner train $(foreach stage,$(STAGES),$(RECIPES)/miniature-$(stage).toml) --shards $(PEOPLE)/shards \
-	    -o $(RUN) --autoencoder $(INGREDIENTS)/assets/taef2 $(TRAINING)
+	    -o $(RUN) --autoencoder $(INGREDIENTS)/assets/taef2 --length $(LENGTH) \
+	    $(if $(HALF),--set training.mixed_precision=bf16) $(TRAINING)
 	@echo "4 of 4: evaluation ($(EVALUATION)); about 20 minutes"
 	$(BIN)/limner evaluate --model $(RUN)/model --shards $(PEOPLE)/shards -o $(RUN)/evaluation $(EVALUATION)
 	@echo "The model is in $(RUN)/model; to package it: cp -r $(RUN)/model/. src/limner/weights/miniature && make sums"

@@ -55,3 +55,12 @@ def test_all_stages_share_their_folders() -> None:
     assert train[train.index("--shards") + 1] == evaluate[evaluate.index("--shards") + 1] == "p/shards"
     assert train[train.index("-o") + 1] == "r"
     assert evaluate[evaluate.index("--model") + 1] == "r/model"
+
+
+def test_it_trains_as_long_as_there_is_time_and_in_half_precision_where_that_is_faster() -> None:
+    _, _, train, _ = commands("LENGTH=0.2", "HALF=")
+    assert train[train.index("--length") + 1] == "0.2"
+    assert "bf16" not in " ".join(train)
+    synthesize, _, train, _ = commands("HALF=yes")
+    assert synthesize[synthesize.index("--precision") + 1] == "bfloat16"
+    assert train[train.index("--set") + 1] == "training.mixed_precision=bf16"
