@@ -19,8 +19,8 @@ from limner.apps.page.workbench import Workbench
 __all__ = ["address", "browser", "desk", "phone", "playwright"]
 
 PROMPT = "a photo of a person, smiling"
-DIALS = (7, 0.8, 2.0, 2, "")
-"""Seed, likeness, obedience, steps, not in the picture."""
+DIALS = (7, 0.8, 0.12, 2.0, 2, "")
+"""Seed, likeness, guide, obedience, steps, not in the picture."""
 
 
 @pytest.fixture

@@ -95,18 +95,20 @@ def test_what_should_not_happen_is_logged_and_not_shown(bench: Workbench, caplog
 
 
 def test_only_dials_that_were_moved_are_given_so_that_styles_count(bench: Workbench) -> None:
-    own = bench.studio.assembly.base.guidance_scale
-    assert dials_of(bench, [0, 0.8, own, 25.0, ""]) == {}
-    moved = dials_of(bench, [1.0, 0.9, own + 1, 30.0, "hat"])
+    base = bench.studio.assembly.base
+    own, pull = base.guidance_scale, base.identity_guidance
+    assert dials_of(bench, [0, 0.8, pull, own, 25.0, ""]) == {}
+    moved = dials_of(bench, [1.0, 0.9, 0.0, own + 1, 30.0, "hat"])
     assert moved == {
         "seed": 1,
         "adapter_scale": 0.9,
+        "identity_guidance": 0.0,
         "guidance_scale": own + 1,
         "num_steps": 30,
         "negative_prompt": "hat",
     }
     with pytest.raises(InputError, match="seed is missing"):
-        dials_of(bench, [None, 0.8, own, 25, ""])
+        dials_of(bench, [None, 0.8, pull, own, 25, ""])
 
 
 def test_a_theme_of_styles_is_drawn_of_the_person(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,7 @@ def test_a_stream_tells_of_deletion_and_does_not_last_for_ever(tmp_path: Path) -
         ({"kind": "swap"}, "kind"),
         ({"url": "http://example.com/a.png"}, "url"),
         ({"guidance_scale": 0.5}, "guidance_scale"),
+        ({"identity_guidance": 2}, "identity_guidance"),
         ({"seed": 2**32}, "seed"),
         ({"seed": True}, "seed"),
     ],

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from limner.apps.service.api.desk import Desk
 from limner.apps.service.blobs import UPLOADS
+from limner.apps.service.kinds import portrait
+from limner.apps.service.settings import ServiceSettings
 from limner.apps.styles import all_styles
 from limner.core.assets import asset_path
 from limner.core.images import encode_png, read_image
@@ -208,3 +210,13 @@ def test_only_pictures_are_checked_and_none_is_kept(desk: Desk, client: TestClie
     assert client.post("/v1/check", json={"url": "http://127.0.0.1:1/x.png"}).status_code == 422
     assert client.post("/v1/check", content=b"x" * (desk.settings.limits.upload_bytes + 1)).status_code == 413
     assert not list(desk.blobs.folder.rglob("*.png"))
+
+
+def test_portraits_with_and_without_the_guide_are_not_drawn_together(settings: ServiceSettings) -> None:
+    whole: dict[str, Any] = {"kind": "portrait", "prompt": "a", "adapter_scale": 0}
+    changes: list[dict[str, Any]] = [{}, {"identity_guidance": 0.0}, {"identity_guidance": 0.2}, {"seed": 3}]
+    requests = [portrait.PortraitRequest.model_validate(whole | one) for one in changes]
+    groups = [portrait.KIND.plan(request, settings).group for request in requests]
+    assert len(set(groups)) == 3
+    assert groups[0] == groups[3]
+    assert portrait._settings({"prompt": "a", "identity_guidance": 0.2}).identity_guidance == 0.2

@@ -144,6 +144,7 @@ class DialFields:
 
     seed: gr.Number
     adapter_scale: gr.Slider
+    identity_guidance: gr.Slider
     guidance_scale: gr.Slider
     num_steps: gr.Slider
     negative_prompt: gr.Textbox
@@ -158,8 +159,9 @@ FIRST_SEED = 7
 """The one of `make portrait`, so that the page begins with pictures that its user has seen."""
 
 
-def dial_fields(guidance_scale: float) -> DialFields:
-    """Sliders, each with what it does; ``guidance_scale`` is the model's own."""
+def dial_fields(bench: Workbench) -> DialFields:
+    """Sliders, each with what it does, at the model's own values; the guide's is hidden where the model has none."""
+    base = bench.studio.assembly.base
     return DialFields(
         seed=gr.Number(
             value=FIRST_SEED,
@@ -177,10 +179,19 @@ def dial_fields(guidance_scale: float) -> DialFields:
             label="Likeness",
             info="How strongly the person is kept; 0 is anybody.",
         ),
+        identity_guidance=gr.Slider(
+            0,
+            0.3,
+            value=base.identity_guidance,
+            step=0.02,
+            label="Guide",
+            info="How far a recogniser that looks on pulls towards the person; 0 is faster, and it is not asked.",
+            visible=base.identity_guidance > 0,
+        ),
         guidance_scale=gr.Slider(
             1,
             10,
-            value=guidance_scale,
+            value=base.guidance_scale,
             step=0.25,
             label="Obedience",
             info="How closely the words are followed; too much makes skin pale and edges hard.",
@@ -213,5 +224,6 @@ def dials_of(bench: Workbench, values: Sequence[Any]) -> dict[str, Any]:
     # A browser sends 25 as 25 and 25.0 alike.
     found |= {"seed": int(found["seed"]), "num_steps": int(found["num_steps"])}
     untouched = {name: one.default for name, one in Dials.model_fields.items()}
-    untouched["guidance_scale"] = bench.studio.assembly.base.guidance_scale
+    base = bench.studio.assembly.base
+    untouched |= {"guidance_scale": base.guidance_scale, "identity_guidance": base.identity_guidance}
     return {name: value for name, value in found.items() if value != untouched[name]}

@@ -14,7 +14,7 @@ ENLARGED = 4
 """How many times as many pixels a picture has whose side was doubled."""
 MODEL_SIDE = 512
 """Side in pixels that is assumed for the cost and the limit where the request leaves it to the model."""
-PASS = ("num_steps", "guidance_scale", "adapter_scale")
+PASS = ("num_steps", "guidance_scale", "adapter_scale", "identity_guidance")
 """Settings that hold for all pictures of one forward pass."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Of the first picture; each further one has the next.")]
@@ -40,6 +40,16 @@ class DrawingRequest(Request):
     adapter_scale: Annotated[
         float, Field(ge=0, le=10, allow_inf_nan=False, description="How strongly the person is kept.")
     ] = 0.8
+    identity_guidance: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="How far a recogniser that looks on pulls towards the person; 0 is faster, and the model's own "
+            "value holds if it is left out.",
+        ),
+    ] = None
 
     def model_in(self, settings: ServiceSettings) -> str:
         """The model that draws.

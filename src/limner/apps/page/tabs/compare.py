@@ -34,7 +34,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                 visible=bool(others),
             )
             with gr.Accordion("Dials", open=False):
-                dials = fields.dial_fields(bench.studio.assembly.base.guidance_scale)
+                dials = fields.dial_fields(bench)
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Compare", "compare")
             gallery = fields.gallery_field("compare", "Each row has the same seeds")

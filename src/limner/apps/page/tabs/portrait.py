@@ -24,7 +24,7 @@ def add(bench: Workbench, people: gr.State) -> None:
             style = add_style_fields(bench, who)
             count = gr.Slider(1, MOST_PICTURES, value=4, step=1, label="Pictures", elem_id="portrait-count")
             with gr.Accordion("Dials", open=False):
-                dials = fields.dial_fields(bench.studio.assembly.base.guidance_scale)
+                dials = fields.dial_fields(bench)
                 best_of = gr.Slider(
                     1,
                     MOST_CHOICE,

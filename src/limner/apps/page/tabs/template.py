@@ -40,7 +40,7 @@ def add(bench: Workbench, people: gr.State) -> None:
                     label="Change",
                     info="How much of what was there goes; 1 forgets it.",
                 )
-                dials = fields.dial_fields(bench.studio.assembly.base.guidance_scale)
+                dials = fields.dial_fields(bench)
         with gr.Column(scale=7, min_width=300):
             buttons = doing("Put into the picture", "template")
             result = gr.Image(label="Picture", interactive=False, format="png", buttons=["download", "fullscreen"])
