@@ -66,32 +66,45 @@ def encode_faces(
     ``half`` lets the autoencoder compute in bfloat16: half the time on processors that do, and latents 1.4 % of their
     spread from those in float32.
     """
-    latents, masks, references, traits, names = [], [], [], [], []
+    kept: EncodedFaces | None = None
+    names: list[str] = []
     for start in range(0, len(records), 32):
         chunk = records[start : start + 32]
-        pictures, rows = [], []
+        pictures, masks, references, rows = [], [], [], []
         for offset, record in enumerate(chunk):
             rng = torch.Generator().manual_seed(seed * 1_000_003 + start + offset)
             made = variants_of(record, pixels=pixels, rng=rng)
             pictures += [variant.picture for variant in made]
             masks += [variant.face_mask for variant in made]
             rows.append(tuple(variant.traits for variant in made))
-            references.append(torch.from_numpy(align(record.image, record.landmarks).image).permute(2, 0, 1))
-        traits += rows
+            references.append(align(record.image, record.landmarks).image)
         names += [record.person for record in chunk]
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
-            latents.append(autoencoder.encode(batch)[0].half())
+            latents = autoencoder.encode(batch)[0].half().unflatten(0, (-1, NUM_VARIANTS))
+        kept = kept or _room_for(len(records), tuple(latents.shape[1:]), references[0].shape)
+        here = slice(start, start + len(chunk))
+        kept.latents[here] = latents
+        small = F.interpolate(torch.from_numpy(np.stack(masks))[:, None], size=latents.shape[-2:], mode="area")
+        kept.face_masks[here] = small.unflatten(0, (-1, NUM_VARIANTS))
+        kept.references[here] = torch.from_numpy(np.stack(references)).permute(0, 3, 1, 2)
+        kept.traits.extend(rows)
         progress(start + len(chunk))
-    side = latents[0].shape[-1]
+    assert kept is not None
     people = {person: number for number, person in enumerate(sorted(set(names)))}
-    all_masks = F.interpolate(torch.from_numpy(np.stack(masks))[:, None], size=(side, side), mode="area")
+    kept.person.copy_(torch.tensor([people[name] for name in names]))
+    return kept
+
+
+def _room_for(records: int, latents: tuple[int, ...], picture: tuple[int, ...]) -> EncodedFaces:
+    """Taken at once: what is kept piece by piece lies between what is thrown away, and the memory in between, hundreds
+    of kilobytes a picture, is lost where freed memory is not handed back (:mod:`limner.core.allocation`)."""
     return EncodedFaces(
-        latents=torch.cat(latents).unflatten(0, (-1, NUM_VARIANTS)),
-        face_masks=all_masks.half().unflatten(0, (-1, NUM_VARIANTS)),
-        references=torch.stack(references),
-        person=torch.tensor([people[name] for name in names]),
-        traits=traits,
+        latents=torch.empty((records, *latents), dtype=torch.float16),
+        face_masks=torch.empty((records, latents[0], 1, *latents[-2:]), dtype=torch.float16),
+        references=torch.empty((records, picture[2], *picture[:2]), dtype=torch.uint8),
+        person=torch.empty(records, dtype=torch.long),
+        traits=[],
     )
 
 
