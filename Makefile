@@ -72,7 +72,7 @@ evaluation: $(READY)
 # Stopped anywhere, it goes on where it was; only the evaluation starts anew. The hours are those of two cores that compute
 # in bfloat16, without a GPU (docs/miniature.md); the bars tell the time that is left here.
 miniature: $(READY) $(if $(READY),synthesis evaluation)
-	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 50 minutes for 33,750 in bfloat16 on two cores"
+	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 45 minutes for 33,750 in bfloat16 on two cores"
 	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) $(if $(HALF),--precision bfloat16) --generator $(GENERATOR) \
 	    --directions $(INGREDIENTS)/assets/random-face-directions/directions.npz
 	@echo "2 of 4: free photos; about 3 minutes"

@@ -8,8 +8,8 @@ puts it and the table into docs/miniature.md.
 """
 
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from howto_pictures import Sheet, encoded, squared
+from people_sheet import COLUMNS, spread
 from performance_page import circumstances, write_section
 from pydantic import TypeAdapter
 
@@ -24,11 +25,11 @@ from limner.apps.contact_sheet import Tile
 from limner.core.errors import ConfigError
 from limner.core.files import replacing
 from limner.data.attributes import Measurements
-from limner.data.bins import bins_of
+from limner.data.bins import count_bins
 from limner.data.shard_index import ShardIndex
 from limner.data.synthetic_people import SOURCE
 
-PEOPLE, SIDE = 5, 96
+SIDE = 96
 NUMBERS = TypeAdapter(Measurements)
 ATTRIBUTES: dict[str, tuple[Callable[[dict[str, Any]], float], str]] = {
     "skin tone": (lambda facts: NUMBERS.validate_python(facts["numbers"]).skin_tone_angle, "typology angle {:.0f}"),
@@ -58,12 +59,12 @@ def main(
     for number in generated:
         people[index.entries[number].person].append(number)
     members = [member_of(numbers, facts) for numbers in people.values() if len(numbers) == pictures]
-    if len(members) < PEOPLE:
-        raise ConfigError(f"{shards} has {len(members)} generated people of {pictures} pictures; {PEOPLE} are needed")
+    if len(members) < COLUMNS:
+        raise ConfigError(f"{shards} has {len(members)} generated people of {pictures} pictures; {COLUMNS} are needed")
     tiles = [
         Tile(squared(index[number].image, SIDE), caption.format(member.means[name]) if first else "")
         for name, (_, caption) in ATTRIBUTES.items()
-        for member in at_even_ranks(members, name)
+        for member in spread(members, lambda one, name=name: one.means[name])
         for first, number in ((number == member.numbers[0], number) for number in member.numbers)
     ]
     title = f"{len(members)} people of {pictures} pictures; a row each, at even ranks of skin tone and of age"
@@ -80,22 +81,12 @@ def member_of(numbers: Sequence[int], facts: dict[int, dict[str, Any]]) -> Membe
     return Member(numbers, means)
 
 
-def at_even_ranks(members: Sequence[Member], attribute: str) -> list[Member]:
-    """Five, the least and the most among them; whose attribute is unknown is left out."""
-    ranked = sorted((m for m in members if not np.isnan(m.means[attribute])), key=lambda m: m.means[attribute])
-    return [ranked[rank * (len(ranked) - 1) // (PEOPLE - 1)] for rank in range(PEOPLE)]
-
-
-def table(facts: Any, people: int) -> str:
+def table(facts: Collection[Mapping[str, Any]], people: int) -> str:
     """Markdown: how many pictures fall into each group of each division."""
-    divisions: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in facts:
-        for division, group in bins_of(one).items():
-            divisions[division][group] += 1
-    pictures = sum(next(iter(divisions.values())).values())
-    lines = [f"{pictures:,} pictures of {people:,} people.", "", "| division | share of the pictures |", "|---|---|"]
-    for division, groups in divisions.items():
-        told = ", ".join(f"{group} {count / pictures:.1%}" for group, count in groups.most_common())
+    lines = [f"{len(facts):,} pictures of {people:,} people.", "", "| division | share of the pictures |", "|---|---|"]
+    for division, groups in count_bins(facts).items():
+        largest_first = sorted(groups.items(), key=lambda group: -group[1])
+        told = ", ".join(f"{group} {count / len(facts):.1%}" for group, count in largest_first)
         lines.append(f"| {division} | {told} |")
     return "\n".join(lines)
 

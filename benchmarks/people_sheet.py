@@ -9,7 +9,7 @@ nothing is picked. Writes docs/pictures/people.webp and puts it into docs/miniat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from howto_pictures import SEED, Sheet, encoded, squared
@@ -23,6 +23,7 @@ from limner.data.shard_index import ShardIndex
 from limner.evaluation.people import people_of
 from limner.evaluation.protocol import Person, protocol_named
 
+One = TypeVar("One")
 COLUMNS = 5
 ATTRIBUTES: dict[str, tuple[Callable[[Person], float], str]] = {
     "skin tone": (lambda person: person.skin_tone, "typology angle {:.0f}"),
@@ -55,7 +56,7 @@ def main(
     write_section(docs / "miniature.md", "everybody", circumstances("cpu"), text, command)
 
 
-def spread(people: Sequence[Person], measure: Callable[[Person], float]) -> list[Person]:
+def spread(people: Sequence[One], measure: Callable[[One], float]) -> list[One]:
     """Those at even ranks from the least to the most; whose attribute is unknown is left out."""
     ranked = sorted((person for person in people if measure(person) == measure(person)), key=measure)
     return [ranked[rank * (len(ranked) - 1) // (COLUMNS - 1)] for rank in range(COLUMNS)]

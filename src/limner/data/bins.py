@@ -3,7 +3,8 @@
 They come from measuring networks and colour, which err; they describe sets, never a single person.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ def bins_of(facts: Mapping[str, Any]) -> dict[str, str]:
         "turned by": level("turned by", abs(numbers.yaw)),
         "quality": level("quality", facts.get("quality")),
     } | {trait: getattr(traits, trait) or UNKNOWN for trait in _TRAITS}
+
+
+def count_bins(facts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """How many pictures are in each group, by name of the division; groups in the order of their names."""
+    counted: dict[str, Counter[str]] = {}
+    for one in facts:
+        for division, group in bins_of(one).items():
+            counted.setdefault(division, Counter())[group] += 1
+    return {division: dict(sorted(groups.items())) for division, groups in counted.items()}
 
 
 def level(division: str, value: float | None) -> str:

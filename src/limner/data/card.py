@@ -14,7 +14,7 @@ from typing import Any
 from limner.core.errors import LicenceError
 from limner.core.files import replacing
 from limner.core.licences import licence_of, refusal
-from limner.data.bins import bins_of
+from limner.data.bins import count_bins
 from limner.data.card_text import to_markdown
 from limner.data.measuring import NETWORKS
 from limner.data.record import shards_in
@@ -61,7 +61,7 @@ def make_card(folder: Path, *, settings: Mapping[str, Any]) -> dict[str, Any]:
         },
         "sources": _counts([entry.source for entry in index.entries]),
         "pictures per person": _counts([_group(len(numbers)) for numbers in index.people.values()]),
-        "bins": _bins(facts),
+        "bins": count_bins(facts),
         "captions": sum(one.get("caption") is not None for one in facts),
         "feature spaces": spaces,
         "licences": {name: _terms(name, count) for name, count in _licences(facts).items()},
@@ -81,14 +81,6 @@ def _counts(values: Sequence[str]) -> dict[str, int]:
 
 def _group(pictures: int) -> str:
     return str(pictures) if pictures < 3 else "3-5" if pictures < 6 else "6-20" if pictures <= 20 else "over 20"
-
-
-def _bins(facts: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    counted: dict[str, list[str]] = {}
-    for one in facts:
-        for division, group in bins_of(one).items():
-            counted.setdefault(division, []).append(group)
-    return {division: _counts(groups) for division, groups in counted.items()}
 
 
 def _licences(facts: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from limner.data.face_generator import FaceGenerator
     from limner.data.synthesis import Directions
+    from limner.data.synthetic_people import ArtistMaker, Crowd, CrowdWorkbench
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -46,12 +47,12 @@ def synthesize(
     from limner.data.card import write_card
     from limner.data.measuring import PictureMeasurer
     from limner.data.pools import open_pool
-    from limner.data.synthetic_people import Crowd, CrowdWorkbench, draw_pictures, write_shards
+    from limner.data.synthetic_people import Crowd, draw_pictures, write_shards
 
     PictureMeasurer().require_packages()
     crowd, artist = Crowd(people, pictures, seed), partial(_artist, generator, directions, precision)
     artist()  # what is missing is told here, before any work
-    make = partial(CrowdWorkbench, output, crowd, artist, PictureMeasurer)
+    make = partial(_workbench, output, crowd, artist)
     with Progress() as progress, open_pool(make, workers or os.cpu_count() or 1) as pool:
         drawing, measuring = progress.add_task("draw", total=people), progress.add_task("measure", total=people)
         draw_pictures(output, crowd, pool, lambda n, _: progress.update(drawing, completed=n))
@@ -60,15 +61,22 @@ def synthesize(
     _print_bins(output / "shards", write_card(output / "shards", settings=asdict(crowd)))
 
 
-def _artist(generator: Path, directions: Path, precision: Precision) -> "tuple[FaceGenerator, Directions]":
+def _workbench(output: Path, crowd: "Crowd", artist: "ArtistMaker") -> "CrowdWorkbench":
     """Made in each process."""
+    from limner.core.allocation import keep_freed_memory
+    from limner.data.measuring import PictureMeasurer
+    from limner.data.synthetic_people import CrowdWorkbench
+
+    keep_freed_memory()
+    return CrowdWorkbench(output, crowd, artist, PictureMeasurer)
+
+
+def _artist(generator: Path, directions: Path, precision: Precision) -> "tuple[FaceGenerator, Directions]":
     import torch
 
-    from limner.core.allocation import keep_freed_memory
     from limner.data.face_generator import FaceGenerator
     from limner.data.synthesis import Directions
 
-    keep_freed_memory()
     edits = Directions.read(directions)
     network = FaceGenerator(generator).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     network.draw_in(getattr(torch, precision))
