@@ -83,6 +83,11 @@ def test_an_encoder_of_another_space_is_refused(workshop: Path, shards: Path, tm
         train(settings, shards, tmp_path / "run", None, silent)
 
 
+def test_directions_that_nobody_measures_are_refused(workshop: Path, shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"fact\.nuisance"):
+        train(settings_of("sd15", workshop, "fact.nuisance=2"), shards, tmp_path / "run", None, silent)
+
+
 def test_the_rival_is_trained_by_the_same_objective(workshop: Path, shards: Path, tmp_path: Path) -> None:
     settings = settings_of("sd15", workshop, "fact.design=decoupled", "training.steps=2")
     written = train(settings, shards, tmp_path / "run", None, silent)

@@ -40,6 +40,15 @@ def test_directions_are_orthonormal_and_left_out_wholly() -> None:
     torch.testing.assert_close(left.norm(dim=1), torch.ones(len(names)))
 
 
+def test_of_few_pictures_with_many_numbers_they_are_the_same() -> None:
+    pictures, names = album()
+    long = F.pad(pictures, (0, 400))
+    assert len(long) < long.shape[1]
+    few, many = nuisance_directions(pictures, names, 5), nuisance_directions(long, names, 5)
+    torch.testing.assert_close((many[:, :DIM] @ few.T).abs(), torch.eye(5), atol=1e-4, rtol=0)
+    assert many[:, DIM:].abs().max() < 1e-6
+
+
 def test_pictures_of_one_person_come_nearer_and_people_stay_apart() -> None:
     pictures, names = album()
     other, same_names = album(seed=1)

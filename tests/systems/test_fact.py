@@ -9,6 +9,7 @@ from torch import Tensor
 from limner.adapters.projectors import ResamplerConfig
 from limner.core.checkpoint import load_checkpoint, save_checkpoint
 from limner.core.errors import AdapterError, CheckpointError, FeatureSpaceError
+from limner.systems.adapter_files import begin_adapter
 from limner.systems.fact import Fact, FactConfig
 from tests.contracts.backbones import KINDS, randomise, run, sd2, sd15, sdxl
 
@@ -51,6 +52,52 @@ def test_photos_become_tokens_and_the_null_face_is_kept() -> None:
     assert fact.face_tokens(photos(2, 3)).shape == (2, 9, 10)
     torch.testing.assert_close(fact.null_tokens, fact.face_tokens(torch.zeros(1, 1, 7, 6)))
     assert fact.null_tokens is fact.null_tokens
+
+
+def unhearing() -> Fact:
+    """Two directions of the features are not to be seen."""
+    fact = Fact.for_backbone(sd15(), CONFIG.model_copy(update={"nuisance": 2})).eval()
+    randomise(fact, 3)
+    assert fact.nuisance is not None
+    numbers = torch.randn(7 * 6, 2, generator=torch.Generator().manual_seed(5))
+    fact.nuisance.copy_(torch.linalg.qr(numbers).Q.T)
+    return fact
+
+
+@torch.no_grad()
+def test_what_is_left_out_changes_nothing_and_the_rest_does() -> None:
+    fact = unhearing()
+    assert fact.nuisance is not None
+    seen, unseen = photos(2, 3), fact.nuisance[1].unflatten(0, (7, 6))
+    tokens = fact.face_tokens(seen)
+    torch.testing.assert_close(fact.face_tokens(seen + 4 * unseen), tokens)
+    assert (fact.face_tokens(seen + 4 * unseen.roll(1, 0)) - tokens).abs().max() > 0.01
+    torch.testing.assert_close(fact.null_tokens, fact.face_tokens(torch.zeros(1, 1, 7, 6)))
+
+
+@torch.no_grad()
+def test_what_is_left_out_is_in_the_file(tmp_path: Path) -> None:
+    fact = unhearing()
+    fact.save(tmp_path / "fact.safetensors")
+    again = Fact.load(tmp_path / "fact.safetensors", sd15())
+    assert torch.equal(again.face_tokens(photos(1, 2)), fact.face_tokens(photos(1, 2)))
+
+
+@torch.no_grad()
+def test_a_run_begins_with_what_the_file_leaves_out_or_with_its_own(tmp_path: Path) -> None:
+    fact, start = unhearing(), trained()
+    assert fact.nuisance is not None
+    own = fact.nuisance.clone()
+    start.save(tmp_path / "seeing.safetensors")
+    begin_adapter(fact, tmp_path / "seeing.safetensors", like=fact.header())
+    assert torch.equal(fact.nuisance, own)
+    assert torch.equal(fact.null_tokens, start.null_tokens)
+    fact.nuisance.mul_(-1)
+    fact.save(tmp_path / "unhearing.safetensors")
+    other = unhearing()
+    begin_adapter(other, tmp_path / "unhearing.safetensors", like=other.header())
+    assert other.nuisance is not None
+    assert torch.equal(other.nuisance, -own)
 
 
 @torch.no_grad()

@@ -68,9 +68,12 @@ def train_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -
 
     Raises:
         CheckpointError: base or encoder cannot be opened.
+        ConfigError: the recipe asks for directions that nobody measures here.
         FeatureSpaceError: the encoder is not the one that the recipe is made for.
         InputError: the shards are missing or broken.
     """
+    if recipe.fact.nuisance:
+        raise ConfigError("only the miniature's run measures what fact.nuisance leaves out; set it to 0")
     base = open_base(recipe.base, device="cpu")
     backbone = backbone_of(base)
     encoder, header = load_encoder(recipe.encoder)

@@ -22,11 +22,12 @@ from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
 from limner.identity.guide_network import GuideNetwork
-from limner.identity.nuisance import save_nuisance
+from limner.identity.nuisance import nuisance_directions, save_nuisance
 from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
 from limner.systems.encoded_portraits import EncodedPortraits
+from limner.systems.fact import Fact
 from limner.systems.fact_objective import FactObjective
 from limner.systems.fact_training import FactTraining
 from limner.systems.likeness_term import LikenessTerm, likeness_aims, likeness_nuisance
@@ -35,6 +36,9 @@ from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
 from limner.training.settings import LoopSettings
+
+PICTURES_FOR_NUISANCE = 5000
+"""They tell the few directions in which people's pictures differ most; more would only take longer."""
 
 
 class LessonRecipe(Config):
@@ -106,6 +110,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
     if recipe.start is None:
+        _measure_nuisance(system, portraits)
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
         start = _begin(recipe, recipe.start, system, portraits, folder, report)
@@ -132,14 +137,34 @@ def _begin(
     """The weights at ``path``; where they read another encoder, the projector learns to read this run's."""
     about, own = system.header(), recipe.start_encoder
     if own is None:
-        return begin_adapter(system, path, like=about)
+        start = begin_adapter(system, path, like=about)
+        _measure_nuisance(system, portraits)
+        return start
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
     start = begin_adapter(system, path, like=before)
     said = tokens_said(system, reference_features(own, encoder, portraits.faces, folder, report))
+    if isinstance(system, Fact) and system.nuisance is not None:
+        system.nuisance.zero_()  # of another encoder
+    _measure_nuisance(system, portraits)
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
+
+
+def _measure_nuisance(system: FaceSystem, portraits: EncodedPortraits) -> None:
+    """What the resampler is not to see, unless the adapter that the run began with has brought it.
+
+    Raises:
+        ConfigError: nobody has two pictures, see :func:`limner.identity.nuisance.nuisance_directions`.
+    """
+    if not isinstance(system, Fact) or system.nuisance is None or system.nuisance.any():
+        return
+    person = portraits.faces.person
+    several = (person.bincount()[person] > 1).nonzero()[:, 0]
+    chosen = several[person[several].argsort(stable=True)][:PICTURES_FOR_NUISANCE]
+    told, people = portraits.features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
+    system.nuisance.copy_(nuisance_directions(told, people, len(system.nuisance)))
 
 
 def _likeness(

@@ -1,8 +1,9 @@
-"""What a recogniser's embedding says beside who it is: the directions in which pictures of one person differ.
+"""What a recogniser says beside who it is: the directions in which pictures of one person differ.
 
-A recogniser is trained not to care for smile, head direction and light, and still tells of them: from the miniature's
-guide a linear probe reads them well (docs/training-log.md). Who copies its embedding copies these, too. So the few
-directions in which one person's pictures differ most are left out. Nuisance attribute projection, Solomonoff, Campbell
+A recogniser is trained not to care for smile, head direction and light, and still tells of them: from the embedding of
+the miniature's guide, and from the patch tokens of its encoder, a linear probe reads them well (docs/training-log.md).
+Who copies an embedding, or draws by tokens, copies these, too. So the few directions in which one person's pictures
+differ most are left out. Nuisance attribute projection, Solomonoff, Campbell
 and Boardman, "Advances in channel compensation for SVM speaker recognition", ICASSP 2005.
 """
 
@@ -23,7 +24,7 @@ def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -
     """Orthonormal ``(count, dim)``, the one in which people's pictures differ most first.
 
     Args:
-        embeddings: unit vectors ``(pictures, dim)``.
+        embeddings: ``(pictures, dim)``, unit vectors or patch tokens laid end to end.
         people: whose picture each is.
         count: 0 or more, fewer than ``dim``.
 
@@ -47,6 +48,10 @@ def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -
     apart = (embeddings.double() - (sums / sizes[:, None])[whose])[several]
     # The mean is of the very pictures: unbiased with n - 1, so that who has two pictures counts as who has ten.
     apart *= (sizes / (sizes - 1))[whose[several]].sqrt()[:, None]
+    if count <= len(apart) - int((sizes > 1).sum()) < apart.shape[1]:
+        # With fewer pictures than numbers the table of pictures is the smaller one, and tells the same directions.
+        _, mixtures = torch.linalg.eigh(apart @ apart.T)
+        return F.normalize(mixtures.flip(1)[:, :count].T @ apart, dim=1).to(embeddings.dtype)
     _, directions = torch.linalg.eigh(apart.T @ apart)
     return directions.flip(1)[:, :count].T.to(embeddings.dtype)
 

@@ -116,7 +116,7 @@ def require_same_space(given: str, expected: str) -> None:
 
 
 def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Header) -> Header:
-    """Take over the weights in the file ``start``; returns its header.
+    """Take over the weights in the file ``start``; returns its header. Buffers that the file does not have stay.
 
     Args:
         like: header of ``system``; the file must be of the same kind, for the same features.
@@ -127,7 +127,9 @@ def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Hea
     """
     tensors, header = load_checkpoint(start, expect_system=like.system)
     require_same_space(str(like.feature_space), str(header.feature_space))
-    load_into(system, tensors, start)
+    measured = {name for name, _ in system.named_buffers()}
+    own = {name: value for name, value in system.state_dict().items() if name in measured}
+    load_into(system, own | tensors, start)
     return header
 
 

@@ -21,7 +21,8 @@ class AdapterDesign(FactConfig):
     """A recipe's description of an adapter: sizes as FACT reads them, and which kind is built of them.
 
     Attributes:
-        design: "fact", or "decoupled" for the rival, which takes the same sizes as far as it has them.
+        design: "fact", or "decoupled" for the rival, which takes the same sizes as far as it has them and sees all of
+            the features, whatever ``nuisance`` says.
     """
 
     design: Literal["fact", "decoupled"] = "fact"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Self, Unpack
 
-from pydantic import PositiveInt
+import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from limner.adapters.adapter import GatedFaceAdapter, Order
@@ -31,12 +32,15 @@ class FactConfig(AdapterConfig):
         num_patches: patch tokens of one photo.
         order: "sequential", FACT's, or "parallel" to the block's text attention.
         tokens: "patches", FACT's, or "global": the mean of a photo's patch tokens, one per photo.
+        nuisance: in so many directions of a photo's patch tokens, those in which photos of one person differ most
+            (:mod:`limner.identity.nuisance`), nothing is seen; FACT's 0 sees all, smile and head direction among it.
         resampler: sizes of the projector; its ``context_width`` is what the adapter reads.
     """
 
     num_patches: PositiveInt = 144
     order: Order = "sequential"
     tokens: Literal["patches", "global"] = "patches"
+    nuisance: NonNegativeInt = 0
     resampler: ResamplerConfig = ResamplerConfig()
 
 
@@ -51,6 +55,9 @@ class Fact(nn.Module):
         self.config = config
         self.resampler = Resampler(config.resampler)
         self.adapter = GatedFaceAdapter(sites, config.resampler.context_width, order=config.order)
+        self.nuisance: Tensor | None
+        told = config.num_patches * config.resampler.feature_width
+        self.register_buffer("nuisance", torch.zeros(config.nuisance, told) if config.nuisance else None)
 
     @classmethod
     def for_backbone(cls, backbone: nn.Module, config: FactConfig) -> Self:
@@ -68,6 +75,9 @@ class Fact(nn.Module):
 
     def face_tokens(self, face_features: Tensor) -> Tensor:
         """``(batch, photos, patches, width)`` -> ``(batch, photos * num_tokens, context_width)``; rows are people."""
+        if self.nuisance is not None:
+            told, unheard = face_features.flatten(-2), self.nuisance.to(face_features)
+            face_features = (told - told @ unheard.T @ unheard).unflatten(-1, face_features.shape[-2:])
         return self.resampler(pooled(face_features) if self.config.tokens == "global" else face_features)
 
     @property
