@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from limner.data.captions import Traits
 from limner.systems import miniature_prompts
 from limner.systems.miniature_prompts import training_prompt
 from tests.systems.tiny import TRAITS
 
 
 def test_prompts_are_sometimes_empty_and_sometimes_hold_a_meaningless_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(miniature_prompts, "caption", lambda traits, rng: "a man, smiling, black hair")
+    monkeypatch.setattr(miniature_prompts, "caption", lambda traits, rng, keep: "a man, smiling, black hair")
     rng = torch.Generator().manual_seed(0)
     prompts = [training_prompt(TRAITS[0], rng) for _ in range(1000)]
     empty = [prompt for prompt in prompts if not prompt]
@@ -30,3 +31,11 @@ def test_prompts_are_sometimes_empty_and_sometimes_hold_a_meaningless_word(monke
 def test_a_prompt_need_not_be_empty() -> None:
     rng = torch.Generator().manual_seed(0)
     assert all(training_prompt(TRAITS[0], rng, empty_probability=0.0) for _ in range(100))
+
+
+def test_sentences_are_short_and_long() -> None:
+    rng = torch.Generator().manual_seed(0)
+    everything = Traits(*("photo", "old", "man", None, "smiling", "left", "up", "yes", None, "grey", "short", "green"))
+    parts = [training_prompt(everything, rng, empty_probability=0.0).count(",") for _ in range(600)]
+    for few_or_many in (lambda n: n <= 1, lambda n: n >= 6):
+        assert sum(map(few_or_many, parts)) > 50

@@ -9,6 +9,9 @@ from limner.systems.contract import Plan
 
 EMPTY_PROMPT_PROBABILITY = 0.1
 NOISE_WORD_PROBABILITY = 0.15
+SAID = (0.1, 0.9)
+"""Of what could be said of a picture a sentence says so large a share, its own each time: people ask in three words and
+in thirty, and where every training sentence is long, a short one is followed badly."""
 _NOISE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -18,7 +21,8 @@ def training_prompt(
     """A caption; sometimes empty (for guidance), sometimes with a meaningless word (so that such words do no harm)."""
     if float(torch.rand((), generator=rng)) < empty_probability:
         return ""
-    sentence = caption(traits, rng)
+    least, most = SAID
+    sentence = caption(traits, rng, keep=least + (most - least) * float(torch.rand((), generator=rng)))
     if float(torch.rand((), generator=rng)) < NOISE_WORD_PROBABILITY:
         letters = torch.randint(len(_NOISE_LETTERS), (int(torch.randint(3, 10, (), generator=rng)),), generator=rng)
         word = "".join(_NOISE_LETTERS[i] for i in letters.tolist())
