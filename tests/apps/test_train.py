@@ -89,6 +89,13 @@ def test_the_guide_is_not_heard_in_the_directions_that_training_left_out(model: 
     assert torch.allclose(guidance.nuisance @ guidance.nuisance.T, torch.eye(4), atol=1e-4)
 
 
+def test_the_adapter_does_not_see_what_differs_between_pictures_of_a_person(model: Path) -> None:
+    tensors, header = load_checkpoint(model / "adapter.safetensors")
+    assert header.config["fact"]["nuisance"] == 2  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
+    unheard = tensors["nuisance"]
+    torch.testing.assert_close(unheard @ unheard.T, torch.eye(2), atol=1e-2, rtol=0)
+
+
 def test_its_pictures_can_be_enlarged(model: Path) -> None:
     studio = Studio.open(model, device="cpu")
     portrait = studio.portrait(None, "a photo of a man", adapter_scale=0, num_steps=2, enlarge=True)[0]
@@ -147,12 +154,12 @@ def test_a_longer_run_goes_on(model: Path, workshop: Path, capsys: pytest.Captur
 
 
 def test_a_run_begins_with_the_weights_of_another(model: Path, workshop: Path, tmp_path: Path) -> None:
-    shutil.copytree(model.parent / "encoded", tmp_path / "encoded")
-    shutil.copytree(model / "vae", tmp_path / "model" / "vae")
     changes = [f"start={model}", "model.pooled_text=true", "training.learning_rate=1e-12"]
     arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path), "--threads", "1"]
     assert run(str(TINY / "miniature-base.toml"), *arguments, *chain.from_iterable(("--set", c) for c in changes)) == 0
-    before, after = Miniature.load(model).unet, Miniature.load(tmp_path / "model").unet
+    start, made = Miniature.load(model), Miniature.load(tmp_path / "model")
+    assert made.vae.config == start.vae.config  # the weights know its latents and no others
+    before, after = start.unet, made.unet
     assert not hasattr(before, "add_embedding")
     own = before.state_dict()
     for name, values in after.state_dict().items():
@@ -240,3 +247,17 @@ def test_a_wrong_setting_is_refused(
     arguments = ["--shards", str(workshop / "shards"), "-o", str(tmp_path / "run")]
     assert run(str(recipe), *arguments, "--set", change) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_nobody_need_be_held_back_but_somebody_trained_on(
+    workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = {}
+    for split in ("train", "validation"):
+        (tmp_path / split).mkdir()
+        write_shard(tmp_path / split / "a.tar", [_record(i, split=split) for i in range(4)])
+        arguments = ["--shards", str(tmp_path / split), "-o", str(tmp_path / f"runs-{split}"), "--threads", "1"]
+        codes[split] = run(str(TINY / "miniature-base.toml"), *arguments, "--autoencoder", str(workshop / "taef2"))
+    assert codes == {"train": 0, "validation": 2}
+    assert "holds pictures for validation only" in capsys.readouterr().err
+    assert not (tmp_path / "runs-train" / "encoded" / "validation.safetensors").exists()

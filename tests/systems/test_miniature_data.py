@@ -1,11 +1,15 @@
 """Encoding of records: order, scales, people, and the file."""
 
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from limner.data.record import FaceRecord
 from limner.data.variants import variants_of
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.faces.alignment import align
@@ -72,3 +76,47 @@ def test_latents_in_half_precision_are_nearly_the_same(autoencoder: TinyFaceAuto
     assert half.dtype == torch.float16
     assert not torch.equal(whole, half)
     assert (whole - half).float().std() < 0.03 * whole.float().std()
+
+
+class Lazy(Sequence[FaceRecord]):
+    """Records that are made when they are asked for, as from a shard; remembers which are still held."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.asked, self.alive = size, list[int](), weakref.WeakSet[FaceRecord]()
+        self.most_alive = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, place: Any) -> Any:
+        numbers = range(self.size)[place]
+        made = [Held(**vars(record(number % 3))) for number in numbers]
+        self.asked += numbers
+        self.alive.update(made)
+        self.most_alive = max(self.most_alive, len(self.alive))
+        return made
+
+
+class Held(FaceRecord):
+    """A record that is told from others by being another one, not by its pixels."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def test_each_record_is_read_once_and_let_go(autoencoder: TinyFaceAutoencoder) -> None:
+    """30,000 pictures are more than the memory of a laptop."""
+    records = Lazy(100)
+    encoded = encode_faces(records, autoencoder, pixels=32, seed=1)
+    assert records.asked == list(range(100))
+    assert records.most_alive <= 64
+    assert len(encoded.latents) == len(encoded.traits) == 100
+    assert encoded.latents.isfinite().all()
+
+
+def test_no_records_are_told(autoencoder: TinyFaceAutoencoder) -> None:
+    with pytest.raises(ValueError, match="no records"):
+        encode_faces([], autoencoder, pixels=32, seed=1)

@@ -127,8 +127,8 @@ def train_miniature_encoder(recipe: EncoderRecipe, shards: Path, folder: Path, r
 def train_miniature_base(recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report) -> Path:
     """Writes ``model/`` but for encoder and adapter."""
     with main_process_first():
-        faces, autoencoder = _encoded_faces(recipe, shards, folder, taef2, report)
         start = None if recipe.start is None else Miniature.load(recipe.start)
+        faces, autoencoder = _encoded_faces(recipe, shards, folder, start, taef2, report)
         tokenizer = start.tokenizer if start else _tokenizer(recipe, faces, folder / "base" / "tokenizer")
     torch.manual_seed(recipe.training.seed)
     text_encoder = build_text_encoder(tokenizer, width=recipe.model.text_width, depth=recipe.model.text_depth)
@@ -172,19 +172,31 @@ def _tokenizer(recipe: BaseRecipe, faces: EncodedFaces, folder: Path) -> PreTrai
 
 
 def _encoded_faces(
-    recipe: BaseRecipe, shards: Path, folder: Path, taef2: Path | None, report: Report
+    recipe: BaseRecipe, shards: Path, folder: Path, start: Miniature | None, taef2: Path | None, report: Report
 ) -> tuple[EncodedFaces, TinyFaceAutoencoder]:
-    """Both splits as latents, made once, and the autoencoder with the training pictures' statistics."""
+    """Both splits as latents, made once, and the autoencoder: the start's, which its weights were trained with, or a
+    fresh one with the training pictures' statistics."""
     cache, model = folder / "encoded", recipe.model
     if not (cache / "train.safetensors").exists():
-        if taef2 is None:
-            raise InputError("the base needs an autoencoder: name the folder of taef2_encoder.pth with --autoencoder")
         index = ShardIndex(shards)
-        autoencoder = latent_statistics(read_taef2(taef2), index.of_split("train"), pixels=model.pixels, seed=0)
+        training = index.of_split("train")
+        if not training:
+            raise InputError(
+                f"{shards} holds pictures for validation only; make shards with people to train on, as `limner data "
+                "prepare` does with --validation below 1"
+            )
+        if start is not None:
+            autoencoder = start.vae
+        elif taef2 is not None:
+            autoencoder = latent_statistics(read_taef2(taef2), training, pixels=model.pixels, seed=0)
+        else:
+            raise InputError("the base needs an autoencoder: name the folder of taef2_encoder.pth with --autoencoder")
         # Before the latents: a run killed in between must not find them without the autoencoder that made them.
         save_autoencoder(folder / "model", autoencoder, model)
         for split in ("validation", "train"):
             chosen = index.of_split(split)
+            if not chosen:
+                continue  # nobody is held back; only benchmarks look at those
             encoded = encode_faces(
                 chosen,
                 autoencoder,
