@@ -24,6 +24,7 @@ from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import save_encoder
 from limner.identity.recognition import GUIDE_SPACE
 from limner.identity.vit import FaceViT, ViTConfig
+from limner.systems.fact import FactConfig
 from tests.data.examples import record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,7 @@ def test_the_guide_is_not_heard_in_the_directions_that_training_left_out(model: 
 
 def test_the_adapter_does_not_see_what_differs_between_pictures_of_a_person(model: Path) -> None:
     tensors, header = load_checkpoint(model / "adapter.safetensors")
-    assert header.config["fact"]["nuisance"] == 2  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
+    assert FactConfig.model_validate(header.config["fact"]).nuisance == 2
     unheard = tensors["nuisance"]
     torch.testing.assert_close(unheard @ unheard.T, torch.eye(2), atol=1e-2, rtol=0)
 
