@@ -25,11 +25,12 @@ import typer
 from dials_plot import Point, plot
 from performance_page import as_table, circumstances, write_section
 
-from limner.apps.assembly import OpenedAdapter, open_adapter, own_adapter
+from limner.apps.assembly import open_adapter, own_adapter
 from limner.apps.bases import Base, open_base
 from limner.apps.dial_table import DialTable, Way, write_table
 from limner.apps.evaluation_instruments import open_instruments, roles_told
 from limner.apps.evaluation_methods import StudioMethod, drawing_keys, drawing_methods
+from limner.apps.opened_adapter import OpenedAdapter
 from limner.core.checkpoint import read_header
 from limner.core.errors import ConfigError
 from limner.core.files import replacing

@@ -19,7 +19,7 @@ import torch
 from performance_page import as_table, circumstances, write_section
 
 from limner.adapters.sparse import Sparse
-from limner.apps.assembly import Showing
+from limner.apps.opened_adapter import Showing
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
 from limner.core.errors import FaceError

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from limner.apps import batch_job, drawing, portraits
-from limner.apps.assembly import OpenedAdapter
 from limner.apps.batch_rows import read_rows
 from limner.apps.cli import main
+from limner.apps.opened_adapter import OpenedAdapter
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
 from limner.core.errors import AdapterError, ConfigError, InputError

@@ -86,7 +86,7 @@ def test_synthesize(run: Exits, tmp_path: Path, edits: Path, monkeypatch: pytest
     options = ("synthesize", "-o", tmp_path / "out", "--generator", tmp_path, "--directions", edits, "--workers", 1)
     code, output, _ = run(*options, "--people", 2, "--pictures", 2)
     assert code == 0
-    assert "kept: 4, child: 0, another person: 0, no face: 0" in output
+    assert "kept: 4, too young: 0, another person: 0, no face: 0" in output
     assert len(list(read_shards(tmp_path / "out" / "shards"))) == 4
     for division in ("gender", "age", "skin tone"):
         assert division in output

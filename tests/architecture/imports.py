@@ -23,6 +23,7 @@ USES = {
 """What each room may import besides itself; ``apps`` may import every room."""
 SYSTEMS_ASSEMBLED_IN = (
     "limner.apps.assembly",
+    "limner.apps.opened_adapter",
     "limner.apps.training_features",
     "limner.apps.training_miniature",
     "limner.apps.training_miniature_fact",
@@ -31,7 +32,7 @@ SYSTEMS_ASSEMBLED_IN = (
     "limner.apps.training_fact",
     "limner.apps.training_few_steps",
 )
-"""The one place for pictures, the others for training runs: together they would pass the limit on a file's length."""
+"""The first two for pictures, the others for training runs: together they would pass the limit on a file's length."""
 CONTRACT = "limner.systems.contract"
 
 

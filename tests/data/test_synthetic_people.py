@@ -176,7 +176,8 @@ def artist() -> Any:
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     for workers in (1, 2):
         folder = tmp_path / str(workers)
-        make: Any = partial(CrowdWorkbench, folder, CROWD, artist, RealJpegs)
+        measurer: Any = RealJpegs
+        make = partial(CrowdWorkbench, folder, CROWD, artist, measurer)
         with open_pool(make, workers) as pool:
             draw_pictures(folder, CROWD, pool, quiet)
             assert write_shards(folder, CROWD, pool, quiet)["kept"] == 10

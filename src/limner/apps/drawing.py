@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from limner.adapters.sparse import Sparse
-from limner.apps.assembly import Assembly, Showing
+from limner.apps.assembly import Assembly
+from limner.apps.opened_adapter import Showing
 from limner.apps.quiet import quiet_libraries
 from limner.apps.settings import Dials
 from limner.core.errors import AdapterError, ConfigError

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from limner.apps.assembly import OpenedAdapter
 from limner.apps.bases import open_base
 from limner.apps.evaluation_instruments import open_instruments, roles_told
 from limner.apps.evaluation_methods import drawing_keys, drawing_methods, open_methods, settled
+from limner.apps.opened_adapter import OpenedAdapter
 from limner.core.checkpoint import Header, read_header
 from limner.core.errors import ConfigError, InputError
 from limner.core.files import replacing

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from limner.apps.assembly import Assembly, OpenedAdapter, open_adapter, own_adapter
+from limner.apps.assembly import Assembly, open_adapter, own_adapter
 from limner.apps.bases import Base
 from limner.apps.completion import completed
 from limner.apps.fast import fast_settings
 from limner.apps.guard import UNGUARDED
+from limner.apps.opened_adapter import OpenedAdapter
 from limner.apps.settings import DEFAULT_PROMPT, Dials
 from limner.apps.studio import Studio
 from limner.core.checkpoint import read_header

@@ -3,8 +3,8 @@
 A recogniser is trained not to care for smile, head direction and light, and still tells of them: from the embedding of
 the miniature's guide, and from the patch tokens of its encoder, a linear probe reads them well (docs/training-log.md).
 Who copies an embedding, or draws by tokens, copies these, too. So the few directions in which one person's pictures
-differ most are left out. Nuisance attribute projection, Solomonoff, Campbell
-and Boardman, "Advances in channel compensation for SVM speaker recognition", ICASSP 2005.
+differ most are left out. Nuisance attribute projection, Solomonoff, Campbell and Boardman, "Advances in channel
+compensation for SVM speaker recognition", ICASSP 2005.
 """
 
 import os

@@ -11,7 +11,7 @@ EMPTY_PROMPT_PROBABILITY = 0.1
 NOISE_WORD_PROBABILITY = 0.15
 SAID = (0.1, 0.9)
 """Of what could be said of a picture a sentence says so large a share, its own each time: people ask in three words and
-in thirty, and where every training sentence is long, a short one is followed badly."""
+in thirty."""
 _NOISE_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
