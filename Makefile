@@ -15,12 +15,12 @@ READY = .venv/ready
 # Handed on through the environment, so that quotes and dollar signs in a sentence reach the program as they are.
 export FACE PROMPT
 
-# Of `make miniature`: where people and weights go, how many people (five pictures of six are kept: 30,000), how long it
+# Of `make miniature`: where people and weights go, how many people (four of five pictures are kept: 30,000), how long it
 # trains (1: the recipes' steps), whether in bfloat16 (where the processor computes in it, half the time), and where the
 # ingredients lie.
 PEOPLE = people
 RUN = runs/miniature
-CROWD = --people 7300 --pictures 5
+CROWD = --people 7800 --pictures 5
 LENGTH = 1
 HALF = $(shell grep -qsw avx512_bf16 /proc/cpuinfo && echo yes)
 RECIPES = recipes
@@ -72,9 +72,9 @@ evaluation: $(READY)
 # Stopped anywhere, it goes on where it was; only the evaluation starts anew. The hours are those of two cores that compute
 # in bfloat16, without a GPU (docs/miniature.md); the bars tell the time that is left here.
 miniature: $(READY) $(if $(READY),synthesis evaluation)
-	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 46 minutes for 36,500 in bfloat16 on two cores"
+	@echo "1 of 4: pictures of people who do not exist ($(CROWD)); about 50 minutes for 39,000 in bfloat16 on two cores"
 	$(BIN)/limner data synthesize -o $(PEOPLE) $(CROWD) $(if $(HALF),--precision bfloat16) --generator $(GENERATOR) \
-	    --directions $(INGREDIENTS)/assets/random-face-directions/directions.npz
+	    --directions recipes/directions.npz
 	@echo "2 of 4: free photos; about 3 minutes"
 	$(BIN)/limner data import $(addprefix $(INGREDIENTS)/data/,synthetic-sfhq london-set cc0-interfaces us-congress) \
 	    -o $(PEOPLE)/shards

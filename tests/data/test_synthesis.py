@@ -11,8 +11,11 @@ from limner.core.errors import InputError
 from limner.data.face_generator import NUM_STYLES
 from limner.data.synthesis import (
     EDIT_RANGES,
+    FIRST_EXCHANGED_GLASSES,
     FIRST_EXCHANGED_STYLE,
     FIRST_PICTURE_RANGES,
+    GLASSES_OFF,
+    GLASSES_ON,
     TRUNCATION,
     Directions,
     Shot,
@@ -57,6 +60,30 @@ def test_only_the_last_styles_are_exchanged_in_half_of_the_pictures() -> None:
         assert torch.equal(shot.styles[:FIRST_EXCHANGED_STYLE], shot.styles[:1].expand(FIRST_EXCHANGED_STYLE, -1))
         same = torch.equal(shot.styles[-1], shot.styles[0])
         assert same == ("exchanged_styles" not in shot.edits)
+
+
+def with_glasses() -> Directions:
+    along, unit = directions(), torch.zeros(6)
+    unit[[1, 4]] = 0.5**0.5
+    return Directions(along.mean, along.unit | {"glasses": unit}, along.deviation | {"glasses": 0.7})
+
+
+def test_from_the_fourth_picture_on_glasses_are_worn_by_turns() -> None:
+    along, shots = with_glasses(), plan(4, pictures=6, along=with_glasses())
+    worn = [shot.edits.get("glasses") for shot in shots]
+    assert worn == [None, None, None, GLASSES_ON, GLASSES_OFF, GLASSES_ON]
+    for shot, aim in zip(shots[FIRST_EXCHANGED_GLASSES:], worn[FIRST_EXCHANGED_GLASSES:], strict=True):
+        place = (shot.styles[0] - along.mean) @ along.unit["glasses"] / along.deviation["glasses"]
+        torch.testing.assert_close(place, torch.tensor(aim))
+
+
+def test_exchanged_glasses_change_nothing_else() -> None:
+    along = with_glasses()
+    for before, after in zip(plan(4, pictures=6), plan(4, pictures=6, along=along), strict=True):
+        across = torch.eye(6) - torch.outer(along.unit["glasses"], along.unit["glasses"])
+        torch.testing.assert_close(after.styles @ across, before.styles @ across)
+        assert {name: edit for name, edit in after.edits.items() if name != "glasses"} == before.edits
+        assert after.picture >= FIRST_EXCHANGED_GLASSES or torch.equal(after.styles, before.styles)
 
 
 def test_styles_are_pulled_towards_the_mean() -> None:

@@ -54,12 +54,12 @@ def test_photos_become_tokens_and_the_null_face_is_kept() -> None:
     assert fact.null_tokens is fact.null_tokens
 
 
-def unhearing() -> Fact:
-    """Two directions of the features are not to be seen."""
-    fact = Fact.for_backbone(sd15(), CONFIG.model_copy(update={"nuisance": 2})).eval()
+def unhearing(directions: int = 2) -> Fact:
+    """So many directions of the features are not to be seen."""
+    fact = Fact.for_backbone(sd15(), CONFIG.model_copy(update={"nuisance": directions})).eval()
     randomise(fact, 3)
     assert fact.nuisance is not None
-    numbers = torch.randn(7 * 6, 2, generator=torch.Generator().manual_seed(5))
+    numbers = torch.randn(7 * 6, directions, generator=torch.Generator().manual_seed(5))
     fact.nuisance.copy_(torch.linalg.qr(numbers).Q.T)
     return fact
 
@@ -98,6 +98,12 @@ def test_a_run_begins_with_what_the_file_leaves_out_or_with_its_own(tmp_path: Pa
     begin_adapter(other, tmp_path / "unhearing.safetensors", like=other.header())
     assert other.nuisance is not None
     assert torch.equal(other.nuisance, -own)
+    more = unhearing(3)
+    assert more.nuisance is not None
+    measured = more.nuisance.clone()
+    begin_adapter(more, tmp_path / "unhearing.safetensors", like=more.header())
+    assert torch.equal(more.nuisance, measured)
+    assert torch.equal(more.null_tokens, fact.null_tokens)
 
 
 @torch.no_grad()

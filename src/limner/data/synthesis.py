@@ -2,7 +2,9 @@
 
 A person is a style code. Several pictures of a person come from moving the code along learned directions (yaw,
 pitch, smile, mouth, age) and from exchanging the styles of the last two blocks, which keep the face and change
-colour and background. Everything follows from ``(seed, person)``, so an interrupted run can be continued.
+colour and background. From the fourth picture on glasses are put on and taken off by turns: else everybody who wears
+them would in all pictures, and a model could not learn that the words decide. Everything follows from
+``(seed, person)``, so an interrupted run can be continued.
 """
 
 import zipfile
@@ -23,6 +25,10 @@ FIRST_EXCHANGED_STYLE = 6
 EDIT_RANGES = {"yaw": 1.5, "pitch": 1.0, "happy": 2.0, "mouth": 1.5, "age": 0.6}
 """Largest edit per direction, in standard deviations of the style along it."""
 NEEDED_DIRECTIONS = {*EDIT_RANGES, "male"}
+FIRST_EXCHANGED_GLASSES = 3
+"""Pictures of a person from here on wear glasses by turns, whatever the others do."""
+GLASSES_ON, GLASSES_OFF = 3.0, -1.5
+"""Where along the direction a style then lies, in deviations from the mean style."""
 FIRST_PICTURE_RANGES = {"yaw": 0.5, "pitch": 0.5, "happy": 1.0, "mouth": 0.5, "age": 0.0}
 
 
@@ -61,6 +67,10 @@ class Directions:
     def step(self, name: str, amount: float) -> Tensor:
         return self.unit[name] * (self.deviation[name] * amount)
 
+    def placed(self, style: Tensor, name: str, amount: float) -> Tensor:
+        """The style at ``amount`` deviations from the mean style along the direction, unchanged across it."""
+        return style + self.step(name, amount) - self.unit[name] * ((style - self.mean) @ self.unit[name])
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -92,6 +102,9 @@ def plan_person(
         ranges = FIRST_PICTURE_RANGES if picture == 0 else EDIT_RANGES
         edits = {name: round(uniform(limit), 3) for name, limit in ranges.items()}
         style = who + sum(directions.step(name, amount) for name, amount in edits.items())
+        if picture >= FIRST_EXCHANGED_GLASSES and "glasses" in directions.unit:
+            edits["glasses"] = GLASSES_ON if picture % 2 else GLASSES_OFF
+            style = directions.placed(style, "glasses", edits["glasses"])
         styles = style.expand(NUM_STYLES, -1).clone()
         other = truncated_style()
         if uniform(1.0) > 0:

@@ -116,7 +116,8 @@ def require_same_space(given: str, expected: str) -> None:
 
 
 def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Header) -> Header:
-    """Take over the weights in the file ``start``; returns its header. Buffers that the file does not have stay.
+    """Take over the weights in the file ``start``; returns its header. Buffers that the file does not have, or has in
+    another number, stay as they are.
 
     Args:
         like: header of ``system``; the file must be of the same kind, for the same features.
@@ -129,7 +130,8 @@ def begin_adapter(system: nn.Module, start: str | os.PathLike[str], *, like: Hea
     require_same_space(str(like.feature_space), str(header.feature_space))
     measured = {name for name, _ in system.named_buffers()}
     own = {name: value for name, value in system.state_dict().items() if name in measured}
-    load_into(system, own | tensors, start)
+    fitting = {name: value for name, value in tensors.items() if name not in own or value.shape == own[name].shape}
+    load_into(system, own | fitting, start)
     return header
 
 

@@ -31,7 +31,9 @@ def synthesize(
         Path,
         typer.Option(help="Folder with the face generator's IR files (random_face/data of the wheel random-face)."),
     ],
-    directions: Annotated[Path, typer.Option(help="Edit directions: an .npz with mu, d_NAME and s_NAME.")],
+    directions: Annotated[
+        Path, typer.Option(help="Edit directions: an .npz with mu, d_NAME and s_NAME, as recipes/directions.npz.")
+    ],
     people: Annotated[int, typer.Option(min=1, help="How many people to invent.")] = 2000,
     pictures: Annotated[int, typer.Option(min=1, help="Pictures of each.")] = 3,
     seed: Annotated[int, typer.Option(help="Same seed, same people.")] = 1,
