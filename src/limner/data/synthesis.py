@@ -2,8 +2,8 @@
 
 A person is a style code. Several pictures of a person come from moving the code along learned directions (yaw,
 pitch, smile, mouth, age) and from exchanging the styles of the last two blocks, which keep the face and change
-colour and background. From the fourth picture on glasses are put on and taken off by turns: else everybody who wears
-them would in all pictures, and a model could not learn that the words decide. Everything follows from
+colour and background. From the fourth picture on glasses are put on and taken off by turns: else few people
+are seen both with and without, and a model hardly learns that the words decide. Everything follows from
 ``(seed, person)``, so an interrupted run can be continued.
 """
 
