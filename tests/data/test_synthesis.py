@@ -64,7 +64,7 @@ def test_only_the_last_styles_are_exchanged_in_half_of_the_pictures() -> None:
 
 def with_glasses() -> Directions:
     along, unit = directions(), torch.zeros(6)
-    unit[[1, 4]] = 0.5**0.5
+    unit[[1, 5]] = 0.5**0.5  # the mean style lies along it, too
     return Directions(along.mean, along.unit | {"glasses": unit}, along.deviation | {"glasses": 0.7})
 
 
