@@ -1,7 +1,7 @@
 """Where does the time of `limner data synthesize` go, and what does keeping freed memory bring?
 
     python benchmarks/synthesis.py --generator .venv/lib/python3.11/site-packages/random_face/data \
-        --directions ../shared/assets/random-face-directions/directions.npz
+        --directions recipes/directions.npz
 
 The same pictures twice, each time in a process of its own, since the switch cannot be turned back.
 """

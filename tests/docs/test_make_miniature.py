@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
+from limner.data.synthesis import FIRST_EXCHANGED_GLASSES, Directions
 from tests.docs.test_commands import problem_with
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +48,17 @@ def test_the_runs_stand_in_the_order_they_need(folder: str) -> None:
     stages = ["encoder", "base", "fact", "upscaler", "pose", "few-steps"]
     assert [path.stem.removeprefix("miniature-") for path in recipes] == stages
     assert all((ROOT / path).is_file() for path in recipes)
+
+
+def test_the_crowd_puts_glasses_on_and_takes_them_off() -> None:
+    (synthesize, *_) = commands()
+    directions = Directions.read(ROOT / synthesize[synthesize.index("--directions") + 1])
+    assert int(synthesize[synthesize.index("--pictures") + 1]) >= FIRST_EXCHANGED_GLASSES + 2
+    glasses = directions.unit["glasses"]
+    torch.testing.assert_close(glasses.norm(), torch.tensor(1.0))
+    others = torch.stack([unit for name, unit in directions.unit.items() if name != "glasses"])
+    assert (others @ glasses).abs().max() < 1e-5
+    assert directions.deviation["glasses"] > 0
 
 
 def test_all_stages_share_their_folders() -> None:

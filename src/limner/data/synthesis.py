@@ -28,7 +28,8 @@ NEEDED_DIRECTIONS = {*EDIT_RANGES, "male"}
 FIRST_EXCHANGED_GLASSES = 3
 """Pictures of a person from here on wear glasses by turns, whatever the others do."""
 GLASSES_ON, GLASSES_OFF = 3.0, -1.5
-"""Where along the direction a style then lies, in deviations from the mean style."""
+"""Where along the direction a style then lies, in deviations from the mean style: far enough that nearly all wear them,
+near enough that the guide still sees the person (docs/training-log.md)."""
 FIRST_PICTURE_RANGES = {"yaw": 0.5, "pitch": 0.5, "happy": 1.0, "mouth": 0.5, "age": 0.0}
 
 
