@@ -2,9 +2,9 @@
 
     python benchmarks/names.py --shards people/shards
 
-The captions of the first 200 generated people bear names; every sixteenth of them is held back from training, so those
-names were never seen and show what a name does by itself. Other names are compared within a gender, since a name says
-that too. The judge measures, at the miniature's own size; the base is drawn, no face is given.
+Drawn is what `limner portrait` draws of a sentence that names somebody: the packaged photo is shown, and the base reads
+"a woman" or "a man". So other names are compared within a gender. The judge measures, at the miniature's own size, also
+against other photos of the person than the packaged one, which nobody saw.
 """
 
 import json
@@ -19,9 +19,9 @@ import typer
 from limner.apps.studio import Studio
 from limner.apps.tables import print_table
 from limner.core.files import replacing
-from limner.data.captions import invented_name
+from limner.data.bins import UNKNOWN
+from limner.data.invented_people import InventedPerson, invented_people, photo_of
 from limner.data.shard_index import ShardIndex
-from limner.data.variants import NUM_NAMED
 from limner.evaluation.intervals import Measured, Table, mean, over_people, ratio
 from limner.evaluation.measuring import Instruments
 from limner.identity.judge import JudgeRecognizer
@@ -31,48 +31,36 @@ PHOTOS = 3
 
 
 def main(
-    shards: Annotated[Path, typer.Option(help="Shards whose people bear the names.")] = Path("people/shards"),
+    shards: Annotated[Path, typer.Option(help="Shards of the people who bear the names.")] = Path("people/shards"),
     model: Annotated[str, typer.Option(help="As for `limner portrait`.")] = "miniature",
-    names: Annotated[int, typer.Option(min=4, help="So many of training, and so many never seen.")] = 24,
+    names: Annotated[int, typer.Option(min=4, help="How many, drawn by lot.")] = 24,
     seeds: Annotated[int, typer.Option(min=2, help="Pictures of each name.")] = 4,
     write: Annotated[Path, typer.Option(help="Where the numbers go.")] = Path("out/names.json"),
 ) -> None:
-    """Print one table and write it as JSON."""
+    """Print a table and write it as JSON."""
     index = ShardIndex(shards)
-    groups = {f"names of {split}": _named(index, split)[:names] for split in ("train", "validation")}
+    # Who has one photo only cannot be compared with another one.
+    known = [one for one in invented_people() if len(index.people.get(one.person, [])) > 1 and one.gender != UNKNOWN]
+    people = [known[place] for place in np.random.default_rng(SEED).permutation(len(known))[:names]]
     studio, instruments = Studio.open(model, device="cpu"), Instruments(JudgeRecognizer())
-    told: dict[str, dict[str, Measured]] = {}
-    for group, people in groups.items():
-        drawn = {one: _drawn(studio, instruments, one, seeds) for one in people}
-        photos = {one: _photos(index, instruments, one) for one in people}
-        told[group] = _measured(drawn, photos, {one: _is_man(index, one) for one in people})
-    rows = [[group, *(_cell(one) for one in row.values())] for group, row in told.items()]
-    print_table(f"{seeds} pictures of a name, cosines by the judge", ["", *next(iter(told.values()))], rows)
+    photos = {one: _photos(index, instruments, one) for one in people}
+    told = _measured({one: _drawn(studio, instruments, one, seeds) for one in people}, photos)
+    title = f"{len(people)} names, {seeds} pictures of each, cosines by the judge"
+    print_table(title, ["", "mean [middle 95 % over names]"], [[name, _cell(one)] for name, one in told.items()])
     with replacing(write) as unfinished:
-        plain = {group: {name: vars(one) for name, one in row.items()} for group, row in told.items()}
-        unfinished.write_text(json.dumps(plain, indent=1) + "\n")
+        unfinished.write_text(json.dumps({name: vars(one) for name, one in told.items()}, indent=1) + "\n")
 
 
-def _named(index: ShardIndex, split: str) -> list[int]:
-    """Numbers of the people who bear a name and are in a split, spread over all of them."""
-    found = [int(person.rpartition("-")[2]) for person in index.people_in(split) if person.startswith("generated-")]
-    bearing = [number for number in found if number < NUM_NAMED]
-    return np.random.default_rng(SEED).permutation(bearing).tolist()
-
-
-def _person(number: int) -> str:
-    return f"generated-{number:05d}"
-
-
-def _drawn(studio: Studio, instruments: Instruments, number: int, seeds: int) -> np.ndarray:
+def _drawn(studio: Studio, instruments: Instruments, one: InventedPerson, seeds: int) -> np.ndarray:
     """Embeddings ``(pictures, dim)`` of the name's pictures; seeds are the same for every name."""
-    prompt = f"a photo of {invented_name(number)}"
-    portraits = studio.portrait(None, prompt, seed=FIRST_SEED, count=seeds, adapter_scale=0)
-    return _embedded(instruments, [one.image for one in portraits])
+    person = studio.identity(photo_of(one.name))
+    portraits = studio.portrait(person, f"a photo of {one.name}", seed=FIRST_SEED, count=seeds)
+    return _embedded(instruments, [portrait.image for portrait in portraits])
 
 
-def _photos(index: ShardIndex, instruments: Instruments, number: int) -> np.ndarray:
-    return _embedded(instruments, [index[record].image for record in index.people[_person(number)][:PHOTOS]])
+def _photos(index: ShardIndex, instruments: Instruments, one: InventedPerson) -> np.ndarray:
+    """The packaged one, as it is in the shards, comes first."""
+    return _embedded(instruments, [index[record].image for record in index.people[one.person][:PHOTOS]])
 
 
 def _embedded(instruments: Instruments, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -80,31 +68,35 @@ def _embedded(instruments: Instruments, images: Sequence[np.ndarray]) -> np.ndar
     return np.stack(faces) if faces else np.zeros((0, 128), np.float32)
 
 
-def _is_man(index: ShardIndex, number: int) -> bool:
-    return index.facts(index.people[_person(number)][0])["male"] > 0.5
-
-
 def _measured(
-    drawn: Mapping[int, np.ndarray], photos: Mapping[int, np.ndarray], man: Mapping[int, bool]
+    drawn: Mapping[InventedPerson, np.ndarray], photos: Mapping[InventedPerson, np.ndarray]
 ) -> dict[str, Measured]:
     """Means over names, with intervals over names. Two pictures are only compared where their seeds differ."""
     columns: dict[str, list[float]] = defaultdict(list)
     for one in drawn:
-        alike = [other for other in drawn if other != one and man[other] == man[one]]
+        alike = [other for other in drawn if other != one and other.gender == one.gender]
         columns["same name"].append(_between(drawn[one], drawn[one]))
         columns["other name, same gender"].append(_mean([_between(drawn[one], drawn[other]) for other in alike]))
-        columns["to the person's photos"].append(_all(drawn[one], photos[one]))
+        columns["to other photos of the person"].append(_all(drawn[one], photos[one][1:]))
         columns["to another's photos"].append(_mean([_all(drawn[one], photos[other]) for other in alike]))
         columns["photos of one person"].append(_between(photos[one], photos[one]))
+        columns["photos of two, same gender"].append(_mean([_all(photos[one], photos[other]) for other in alike]))
     table = {name: np.array(values) for name, values in columns.items()}
     means = {name: over_people({"x": v}, lambda t: mean(t["x"]), seed=SEED) for name, v in table.items()}
-    return means | {"way to one face": over_people(table, _way, seed=SEED)}
+    ways = {"way to one face": _way, "way to the person": _way_to_the_person}
+    return means | {name: over_people(table, way, seed=SEED) for name, way in ways.items()}
 
 
 def _way(table: Table) -> np.ndarray:
     """0: pictures of a name are as unlike as those of two names; 1: as alike as photos of one person."""
     floor = mean(table["other name, same gender"])
     return ratio(mean(table["same name"]) - floor, mean(table["photos of one person"]) - floor)
+
+
+def _way_to_the_person(table: Table) -> np.ndarray:
+    """0: pictures are as unlike the person's other photos as strangers' are; 1: as alike as photos of one person."""
+    floor = mean(table["photos of two, same gender"])
+    return ratio(mean(table["to other photos of the person"]) - floor, mean(table["photos of one person"]) - floor)
 
 
 def _between(first: np.ndarray, second: np.ndarray) -> float:

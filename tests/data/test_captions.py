@@ -1,4 +1,4 @@
-"""The caption grammar: thresholds, words, grammar, names."""
+"""The caption grammar: thresholds, words, grammar."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -15,11 +15,9 @@ from limner.data.captions import (
     caption,
     describe,
     hair_of,
-    invented_name,
     light_of,
     said_in,
 )
-from limner.data.variants import NUM_NAMED
 from tests.data.examples import NUMBERS
 
 
@@ -30,13 +28,12 @@ def rng(seed: int = 0) -> torch.Generator:
 TRAITS = st.builds(
     Traits,
     style=st.sampled_from(list(WORDS["style"])),
-    name=st.none() | st.integers(0, NUM_NAMED - 1).map(invented_name),
     **{trait: st.none() | st.sampled_from(list(values)) for trait, values in WORDS.items() if trait != "style"},
 )
 
 
-def test_every_trait_but_the_name_has_words() -> None:
-    assert {field.name for field in fields(Traits)} == {*WORDS, "name"}
+def test_every_trait_has_words() -> None:
+    assert {field.name for field in fields(Traits)} == {*WORDS}
     assert all(words and all(words) for values in WORDS.values() for words in values.values())
 
 
@@ -58,7 +55,7 @@ def test_a_caption_is_a_start_and_parts_that_are_in_the_picture(traits: Traits, 
     openings = [*WORDS["style"][traits.style], *([""] if traits.style == "photo" else [])]
     ages = WORDS["age"][traits.age] if traits.age else ()
     nouns = ["person", *(WORDS["gender"][traits.gender] if traits.gender else ())]
-    people = [traits.name] if traits.name else []
+    people = []
     for noun in nouns:
         for words in ([noun], *([age, noun] for age in ages)):
             people.append(f"{'an' if words[0][0] in 'aeiou' else 'a'} {' '.join(words)}")
@@ -73,13 +70,12 @@ def test_a_sentence_is_read_back_as_what_was_said(traits: Traits, seed: int) -> 
     for field in fields(Traits):
         wanted, found = getattr(traits, field.name), getattr(read, field.name)
         assert found in (wanted, None)
-        if field.name not in ("age", "gender", "name"):  # these may give way to each other, or to "person"
+        if field.name not in ("age", "gender"):  # these may give way to "person"
             assert found == wanted
 
 
 def test_no_phrase_begins_another_so_that_the_order_in_which_they_are_tried_is_no_matter() -> None:
     phrases = [words for values in WORDS.values() for options in values.values() for words in options]
-    phrases += [invented_name(index) for index in range(NUM_NAMED)]
     assert len(set(phrases)) == len(phrases)
     assert not [(one, other) for one in phrases for other in phrases if other.startswith(f"{one} ")]
 
@@ -151,8 +147,8 @@ def test_thresholds(changes: dict[str, Any], trait: str, value: str | None) -> N
     [(25, 0.9, "young", "man"), (36, 0.5, None, None), (45, 0.1, "middle", "woman"), (70, 0.71, "old", "man")],
 )
 def test_age_and_gender(years: float, male: float, age: str | None, gender: str | None) -> None:
-    traits = describe(NUMBERS, age_years=years, male=male, name="Alma Verin")
-    assert (traits.age, traits.gender, traits.name) == (age, gender, "Alma Verin")
+    traits = describe(NUMBERS, age_years=years, male=male)
+    assert (traits.age, traits.gender) == (age, gender)
 
 
 @pytest.mark.parametrize(
@@ -228,9 +224,3 @@ def test_light(changes: dict[str, Any], light: str | None) -> None:
 def test_whatever_is_measured_has_words(numbers: Any, years: float, male: float) -> None:
     traits = describe(numbers, age_years=years, male=male)
     assert all((value := getattr(traits, trait)) is None or value in WORDS[trait] for trait in WORDS)
-
-
-def test_invented_names_are_distinct() -> None:
-    names = [invented_name(index) for index in range(NUM_NAMED)]
-    assert len(set(names)) == NUM_NAMED == 200
-    assert all(len(name.split()) == 2 for name in names)

@@ -8,8 +8,8 @@ import torch
 
 from limner.data import variants
 from limner.data.art import BACKGROUND_COLOURS, STYLES
-from limner.data.captions import Traits, invented_name
-from limner.data.variants import NUM_NAMED, NUM_VARIANTS, mirrored_traits, variants_of
+from limner.data.captions import Traits
+from limner.data.variants import NUM_VARIANTS, mirrored_traits, variants_of
 from limner.faces.parsing import ParsingLabel
 from tests.data.examples import NUMBERS, labels_of, record
 
@@ -78,13 +78,3 @@ def test_the_same_generator_gives_the_same_variants() -> None:
     for one, same in zip(made(4), made(4), strict=True):
         assert np.array_equal(one.picture, same.picture)
         assert one.traits == same.traits
-
-
-def test_only_the_first_generated_people_have_names() -> None:
-    def name(person: str) -> str | None:
-        return made(one=record(person=person), pixels=32)[0].traits.name
-
-    assert name("generated-00003") == invented_name(3)
-    assert name(f"generated-{NUM_NAMED - 1:05d}") == invented_name(NUM_NAMED - 1)
-    assert name(f"generated-{NUM_NAMED:05d}") is None
-    assert name("london-set-003") is None

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from limner.core.errors import InputError
 from limner.data.record import FaceRecord
 from limner.data.variants import variants_of
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.faces.alignment import align
-from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics
+from limner.systems.miniature_data import EncodedFaces, encode_faces, latent_statistics, load_traits
 from tests.data.examples import record
 from tests.systems.tiny import seeded
 
@@ -120,3 +121,9 @@ def test_each_record_is_read_once_and_let_go(autoencoder: TinyFaceAutoencoder) -
 def test_no_records_are_told(autoencoder: TinyFaceAutoencoder) -> None:
     with pytest.raises(ValueError, match="no records"):
         encode_faces([], autoencoder, pixels=32, seed=1)
+
+
+def test_traits_of_another_version_are_told(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text('[[{"name": "Alma Verin"}]]')
+    with pytest.raises(InputError, match=r"another version .* delete .*, it is made anew"):
+        load_traits(tmp_path / "train.json")

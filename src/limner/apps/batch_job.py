@@ -149,7 +149,9 @@ def _person(batch: _Batch, files: tuple[Path, ...]) -> _Person:
         person = batch.people[files] = _Person()
         try:
             if not files:
-                raise InputError("the row names no person; give a photo or an identity card")
+                raise InputError(
+                    "the row names no person; give a photo, an identity card or the name of an invented person"
+                )
             person.faces = Faces.given(files, None)
             person.identity = identity_of(batch.studio, person.faces)
             batch.job.require_terms(_licences(batch, [person.identity], [person.faces]))

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from limner.apps.styles import DEFAULT_SUBJECT
 from limner.core.config import Config
 from limner.core.errors import ConfigError, InputError
+from limner.data.invented_people import named_in, person_file
 
 SEPARATOR = ";"
 """Between several photos of one person in one cell."""
@@ -23,14 +24,15 @@ class BatchRow(Config):
     """One picture of a batch.
 
     Attributes:
-        person: photos of one person, separated by semicolons, or one identity card; paths from the batch file.
+        person: photos of one person, separated by semicolons, one identity card, or the name of an invented person;
+            paths from the batch file. Empty where the prompt names an invented person.
         prompt: what the picture shows.
         seed: its number.
         style: name of a style.
         negative_prompt: what it should not show.
     """
 
-    person: str
+    person: str = ""
     prompt: str = ""
     seed: int = Field(default=0, ge=0, lt=2**32)
     style: str | None = None
@@ -42,8 +44,14 @@ class BatchRow(Config):
         return self.prompt or (DEFAULT_SUBJECT if self.style else "")
 
     def files(self, folder: Path) -> tuple[Path, ...]:
-        """The person's files."""
-        return tuple(folder / part.strip() for part in self.person.split(SEPARATOR) if part.strip())
+        """The person's files.
+
+        Raises:
+            ConfigError: there are none, and the prompt names several people.
+        """
+        given = tuple(person_file(part.strip(), folder) for part in self.person.split(SEPARATOR) if part.strip())
+        named = None if given else named_in(self.prompt)
+        return given if named is None else (named,)
 
 
 @dataclass(frozen=True)

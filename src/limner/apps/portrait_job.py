@@ -11,6 +11,7 @@ from limner.apps.settings import PortraitSettings
 from limner.core.assets import asset_path
 from limner.core.errors import ConfigError
 from limner.core.images import read_image
+from limner.data import invented_people
 
 if TYPE_CHECKING:
     from limner.apps.contact_sheet import Tile
@@ -35,16 +36,19 @@ class Faces:
     example: bool = False
 
     @classmethod
-    def given(cls, files: Sequence[Path], indices: Sequence[int] | None) -> "Faces":
-        """Sort files into photos and card; the packaged example person if there is none.
+    def given(cls, files: Sequence[Path], indices: Sequence[int] | None, sentence: str = "") -> "Faces":
+        """Sort files into photos and card; a file that is not there may be the name of an invented person. Without
+        files the invented person whom ``sentence`` names, and the packaged example person if it names nobody.
 
         Raises:
-            ConfigError: a card among other files.
+            ConfigError: a card among other files, or a sentence that names several people.
             ImageError: a photo cannot be read.
         """
         chosen = tuple(indices) if indices else None
         if not files:
-            return cls((asset_path(EXAMPLE),), None, chosen, example=True)
+            named = invented_people.named_in(sentence)
+            return cls((named or asset_path(EXAMPLE),), None, chosen, example=named is None)
+        files = [invented_people.person_file(file) for file in files]
         cards = [file for file in files if file.suffix == CARD_SUFFIX]
         if cards and (len(files) > 1 or chosen):
             raise ConfigError(f"{cards[0]} is an identity card; give it alone, without other files or a face index")
@@ -53,6 +57,11 @@ class Faces:
         for photo in files:
             read_image(photo)  # before anything heavy is loaded
         return cls(tuple(files), None, chosen)
+
+    @property
+    def named(self) -> list[str]:
+        """The invented people among the photos."""
+        return [name for photo in self.photos if (name := invented_people.name_of(photo)) is not None]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -161,4 +170,5 @@ def licences_of(
     enrolling = () if all(one.card is not None for one in faces) else ENROLLING
     of_people = [name for person in people for name in person.licences]
     of_model = studio.licences if own is None else own
-    return tuple(dict.fromkeys((*of_model, *of_people, *enrolling, *MEASURING)))
+    invented = (invented_people.LICENCE,) if any(one.named for one in faces) else ()
+    return tuple(dict.fromkeys((*of_model, *of_people, *invented, *enrolling, *MEASURING)))

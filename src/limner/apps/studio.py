@@ -24,6 +24,7 @@ from limner.apps.portraits import Order, Portrait, draw_orders
 from limner.apps.settings import DEFAULT_PROMPT, Dials, GroupSettings, InpaintSettings, PortraitSettings
 from limner.apps.styles import find_style
 from limner.core.errors import RefusedError
+from limner.data.invented_people import described
 from limner.faces.analysis import FaceAnalyzer
 from limner.faces.conditions import Kind
 from limner.faces.detection import select_face
@@ -285,15 +286,17 @@ class Studio:
         return completed(settings, self.assembly, pixels=self.pixels)
 
     def words(self, settings: Dials) -> tuple[str, str]:
-        """Prompt and negative prompt as the base reads them, those of the style included.
+        """Prompt and negative prompt as the base reads them, those of the style included; in the place of an invented
+        person's name, which means nothing to a base, stands what they are.
 
         Raises:
             ConfigError: the style is unknown or malformed.
         """
+        prompt = described(settings.prompt)
         if settings.style is None:
-            return settings.prompt, settings.negative_prompt
+            return prompt, settings.negative_prompt
         found = find_style(settings.style, settings.styles)
-        return found.words(settings.prompt, settings.negative_prompt, self.assembly.base.kind)
+        return found.words(prompt, settings.negative_prompt, self.assembly.base.kind)
 
     @property
     def pixels(self) -> int:

@@ -19,11 +19,10 @@ from limner.apps.training_progress import Report, run_through
 from limner.core.config import Config
 from limner.core.errors import InputError
 from limner.core.files import replacing
-from limner.data.captions import caption, invented_name
+from limner.data.captions import caption
 from limner.data.face_blends import blended_faces
 from limner.data.record import read_shards
 from limner.data.shard_index import ShardIndex
-from limner.data.variants import NUM_NAMED
 from limner.diffusion.autoencoder import TinyFaceAutoencoder, read_taef2
 from limner.diffusion.miniature import (
     Miniature,
@@ -165,7 +164,6 @@ def _tokenizer(recipe: BaseRecipe, faces: EncodedFaces, folder: Path) -> PreTrai
         rng = torch.Generator().manual_seed(recipe.training.seed)
         rows = [traits for row in faces.traits for traits in row]
         sentences = [caption(rows[i % len(rows)], rng, keep=0.9) for i in range(CAPTIONS_FOR_TOKENIZER)]
-        sentences += [invented_name(i) for i in range(NUM_NAMED)] * 5
         made = train_tokenizer(sentences, vocabulary=recipe.model.vocabulary, max_tokens=recipe.model.max_tokens)
         made.save_pretrained(folder)
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)

@@ -70,12 +70,11 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Traits:
-    """Discrete description of one picture; ``None`` where nothing is said. ``name`` is an invented person's."""
+    """Discrete description of one picture; ``None`` where nothing is said."""
 
     style: str = "photo"
     age: str | None = None
     gender: str | None = None
-    name: str | None = None
     expression: str | None = None
     direction: str | None = None
     tilt: str | None = None
@@ -87,12 +86,11 @@ class Traits:
     light: str | None = None
 
 
-def describe(numbers: Measurements, *, age_years: float, male: float, name: str | None = None) -> Traits:
+def describe(numbers: Measurements, *, age_years: float, male: float) -> Traits:
     """Traits of a plain photo. ``male`` is the probability in [0, 1]; between 0.3 and 0.7 the gender stays unsaid."""
     return Traits(
         age="young" if age_years < 33 else "old" if age_years >= 58 else "middle" if age_years >= 42 else None,
         gender="man" if male > 0.7 else "woman" if male < 0.3 else None,
-        name=name,
         expression=expression_of(numbers),
         direction=direction_of(numbers),
         tilt="up" if numbers.pitch > 9 else "down" if numbers.pitch < -9 else None,
@@ -179,13 +177,10 @@ def caption(traits: Traits, rng: torch.Generator, *, keep: float = 0.7) -> str:
         return None if value is None or not chance(keep) else _pick(WORDS[trait][value], rng)
 
     start = _pick(WORDS["style"][traits.style], rng) if traits.style != "photo" or chance(0.9) else ""
-    if traits.name is not None and chance(0.85):
-        who = traits.name
-    else:
-        noun = _pick(WORDS["gender"][traits.gender], rng) if traits.gender and chance(0.8) else "person"
-        age = words("age")
-        who = f"{'an' if (age or noun)[0] in 'aeiou' else 'a'} {age + ' ' if age else ''}{noun}"
-    rest = [words(field.name) for field in fields(traits) if field.name not in ("style", "age", "gender", "name")]
+    noun = _pick(WORDS["gender"][traits.gender], rng) if traits.gender and chance(0.8) else "person"
+    age = words("age")
+    who = f"{'an' if (age or noun)[0] in 'aeiou' else 'a'} {age + ' ' if age else ''}{noun}"
+    rest = [words(field.name) for field in fields(traits) if field.name not in ("style", "age", "gender")]
     said = [part for part in rest if part]
     order = torch.randperm(len(said), generator=rng).tolist()
     return ", ".join([f"{start} {who}".strip(), *(said[i] for i in order)])
@@ -201,22 +196,8 @@ def _pick(options: Sequence[str], rng: torch.Generator) -> str:
     return options[int(torch.randint(len(options), (), generator=rng))]
 
 
-_FIRST = ("Alma", "Bruno", "Clio", "Dario", "Edda", "Falk", "Greta", "Hugo", "Ines", "Jona")
-_LAST = (
-    "Verin", "Mosk", "Tarell", "Quist", "Orlan", "Brisk", "Halden", "Sorel", "Wendt", "Zavik",
-    "Calder", "Dross", "Emmer", "Fenn", "Garrick", "Hollis", "Imber", "Jarvik", "Kestrel", "Lorne",
-)  # fmt: skip
-
-
-def invented_name(index: int) -> str:
-    """The name of invented person ``index`` in [0, 200)."""
-    return f"{_FIRST[index % len(_FIRST)]} {_LAST[index // len(_FIRST)]}"
-
-
-NAMES: tuple[str, ...] = tuple(invented_name(index) for index in range(len(_FIRST) * len(_LAST)))
-
 _VALUES = {
     words: (trait, value) for trait, values in WORDS.items() for value, options in values.items() for words in options
-} | {name: ("name", name) for name in NAMES}
+}
 # Read from the left, so "not smiling" and "an old photo of" are met before the words in them; none begins another.
 _PHRASES = re.compile(rf"\b(?:{'|'.join(map(re.escape, _VALUES))})\b")

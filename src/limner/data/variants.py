@@ -8,13 +8,11 @@ import numpy as np
 import torch
 
 from limner.data.art import BACKGROUND_COLOURS, STYLES, exchange_background
-from limner.data.captions import Traits, describe, invented_name
+from limner.data.captions import Traits, describe
 from limner.data.record import FaceRecord
 from limner.faces.parsing import ParsingLabel, region_mask
 
 NUM_VARIANTS = 2
-NUM_NAMED = 200
-"""Generated people below this number bear an invented name in their captions."""
 BACKGROUND_SHARE, STYLE_SHARE = 0.45, 0.35
 _MIRRORED = {"left": "right", "right": "left"}
 
@@ -33,7 +31,7 @@ def variants_of(record: FaceRecord, *, pixels: int, rng: torch.Generator) -> lis
     """``NUM_VARIANTS`` variants of a record at ``pixels`` a side."""
     image = cv2.resize(record.image, (pixels, pixels), interpolation=cv2.INTER_AREA)
     labels = cv2.resize(record.labels, (pixels, pixels), interpolation=cv2.INTER_NEAREST)
-    traits = describe(record.numbers, age_years=record.age_years, male=record.male, name=_name_of(record.person))
+    traits = describe(record.numbers, age_years=record.age_years, male=record.male)
     face = _dilated(region_mask(labels, "face"))
     mirrored, edited = image[:, ::-1], mirrored_traits(traits)
     if float(torch.rand((), generator=rng)) < BACKGROUND_SHARE:
@@ -69,9 +67,3 @@ def _dilated(mask: np.ndarray) -> np.ndarray:
     """The face, widened by a twentieth of its side, as FACT's own mask is (``fact.md`` 1.1 step 4)."""
     side = max(int(np.sqrt(mask.sum()) / 20), 1)
     return cv2.dilate(mask.astype(np.float32), np.ones((2 * side + 1, 2 * side + 1), np.uint8))
-
-
-def _name_of(person: str) -> str | None:
-    """The first generated people bear the invented names."""
-    kind, _, number = person.partition("-")
-    return invented_name(int(number)) if kind == "generated" and int(number) < NUM_NAMED else None

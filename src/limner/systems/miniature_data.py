@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from limner.core.errors import InputError
 from limner.core.files import replacing
 from limner.data.captions import Traits
 from limner.data.record import FaceRecord
@@ -41,15 +42,38 @@ class EncodedFaces:
     def save(self, path: Path) -> None:
         """Write to ``path`` (safetensors) and ``path`` with ``.json`` (traits)."""
         tensors = {name: getattr(self, name).contiguous() for name in ("latents", "face_masks", "references", "person")}
-        with replacing(path.with_suffix(".json")) as unfinished:
-            unfinished.write_text(json.dumps([[asdict(t) for t in row] for row in self.traits]))
+        save_traits(path.with_suffix(".json"), self.traits)
         with replacing(path) as unfinished:
             save_file(tensors, unfinished)
 
     @classmethod
     def load(cls, path: Path) -> "EncodedFaces":
-        rows = json.loads(path.with_suffix(".json").read_text())
-        return cls(**load_file(path), traits=[tuple(Traits(**t) for t in row) for row in rows])
+        """What was saved.
+
+        Raises:
+            InputError: another version of Limner wrote it.
+        """
+        return cls(**load_file(path), traits=load_traits(path.with_suffix(".json")))
+
+
+def save_traits(path: Path, traits: Sequence[tuple[Traits, ...]]) -> None:
+    """Write what the variants of each record show, as JSON."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps([[asdict(one) for one in row] for row in traits]))
+
+
+def load_traits(path: Path) -> list[tuple[Traits, ...]]:
+    """What :func:`save_traits` wrote.
+
+    Raises:
+        InputError: another version of Limner wrote it.
+    """
+    try:
+        return [tuple(Traits(**one) for one in row) for row in json.loads(path.read_text())]
+    except TypeError as error:
+        raise InputError(
+            f"{path} was written by another version of Limner ({error}); delete {path.parent}, it is made anew"
+        ) from error
 
 
 def encode_faces(

@@ -1,8 +1,7 @@
 """Training pictures of the pose ControlNet: latents of the miniature's own variants, and the face mesh of each."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from limner.faces.analysis import FaceAnalyzer
 from limner.faces.conditions import landmark_picture
 from limner.faces.detection import select_face
 from limner.faces.face import Face
-from limner.systems.miniature_data import encode_faces
+from limner.systems.miniature_data import encode_faces, load_traits, save_traits
 
 _ENCODED_TOGETHER = 32
 _MIRRORED_LANDMARKS = [1, 0, 2, 4, 3]
@@ -36,15 +35,18 @@ class PosedFaces:
 
     def save(self, path: Path) -> None:
         """Write to ``path`` (safetensors) and ``path`` with ``.json`` (traits)."""
-        with replacing(path.with_suffix(".json")) as unfinished:
-            unfinished.write_text(json.dumps([[asdict(one) for one in row] for row in self.traits]))
+        save_traits(path.with_suffix(".json"), self.traits)
         with replacing(path) as unfinished:
             save_file({"latents": self.latents, "meshes": self.meshes}, unfinished)
 
     @classmethod
     def load(cls, path: Path) -> "PosedFaces":
-        rows = json.loads(path.with_suffix(".json").read_text())
-        return cls(**load_file(path), traits=[tuple(Traits(**one) for one in row) for row in rows])
+        """What was saved.
+
+        Raises:
+            InputError: another version of Limner wrote it.
+        """
+        return cls(**load_file(path), traits=load_traits(path.with_suffix(".json")))
 
 
 def pose_faces(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from limner.data.captions import NAMES, WORDS, Traits, said_in
+from limner.data.captions import WORDS, Traits, said_in
 from limner.diffusion.text import token_ids
 from limner.losses.denoising import denoising_loss
 from limner.systems.contract import Batch, LossTerms, Plan
@@ -24,7 +24,7 @@ from limner.systems.miniature_data import EncodedFaces
 from limner.systems.miniature_prompts import training_prompts
 from limner.systems.portraits import draw_seeds
 
-CLASSES: Mapping[str, tuple[str, ...]] = {trait: tuple(values) for trait, values in WORDS.items()} | {"name": NAMES}
+CLASSES: Mapping[str, tuple[str, ...]] = {trait: tuple(values) for trait, values in WORDS.items()}
 """Trait -> its values; class 0 of each trait is silence, class ``n`` the value before ``n``."""
 
 

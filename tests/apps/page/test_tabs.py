@@ -1,5 +1,6 @@
 """Each tab without a browser: it does what the command does, and says what is wrong."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def test_the_example_and_a_card_are_people_too(bench: Workbench, person: Identit
     person.save(bench.people.new_card("Anna"))
     for who in (EXAMPLE, "Anna"):
         assert finished(drawn(bench, who=who))[1].values[0]
+
+
+def test_an_invented_person_is_whom_the_sentence_names(bench: Workbench) -> None:
+    files = finished(drawn(bench, who=EXAMPLE, prompt="a photo of Alma Verin"))[1].values[1]["value"]
+    [record] = [json.loads(Path(file).read_text()) for file in files if file.endswith(".json")]
+    assert record["references"] == ["alma-verin.webp"]
 
 
 def test_the_same_seed_on_the_page_and_in_python_gives_the_same_picture(bench: Workbench, person: Identity) -> None:

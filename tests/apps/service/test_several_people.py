@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from limner.apps.service.api.desk import Desk
 from limner.apps.service.blobs import IDENTITIES, new_id
 from limner.apps.service.keys import Scope
-from limner.core.images import encode_png
+from limner.core.images import encode_png, read_image
+from limner.data.invented_people import photo_of
 from tests.apps.service.fakes import FakeStudio, painted, working
 from tests.apps.service.test_api import learn, wait_until_ended
 from tests.apps.service.test_kinds import done, pixels, upload
@@ -88,6 +89,23 @@ def test_the_wishes_of_the_how_to_are_met(desk: Desk, client: TestClient, studio
             assert done(client, json.loads(filled))["state"] == "done"
     assert studio.people == [[ANNA, BELA], [ANNA, BELA]]
     assert studio.asked["assign"] == [1, 0]
+
+
+def test_an_invented_person_needs_a_name_only(desk: Desk, client: TestClient, studio: FakeStudio) -> None:
+    verin, mosk = (round(read_image(photo_of(name)).mean()) for name in ("Alma Verin", "Bruno Mosk"))
+    rows = [{"prompt": "a photo of Bruno Mosk"}, {"prompt": "Alma Verin", "identity": None}]
+    with working(desk.database, desk.settings, studio):
+        [anna] = known(client, ANNA)
+        asked = {"kind": "portrait", "prompt": "Alma Verin, smiling"}
+        done(client, {**asked, **DIALS})
+        done(client, {**asked, "identity": anna, **DIALS})
+        done(client, {**asked, "adapter_scale": 0, **DIALS})
+        done(client, {"kind": "batch", "rows": rows, **DIALS})
+    assert studio.people == [[verin], [ANNA], [None], [mosk, verin]]
+    two = {"kind": "portrait", "prompt": "Alma Verin and Bruno Mosk"}
+    answer = client.post("/v1/jobs", json=two)
+    assert (answer.status_code, "names Alma Verin and Bruno Mosk" in answer.json()["message"]) == (422, True)
+    assert client.post("/v1/jobs", json={**two, "adapter_scale": 0}).status_code == 201
 
 
 def test_a_row_of_nobody_is_not_accepted(client: TestClient) -> None:

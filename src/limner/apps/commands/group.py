@@ -10,7 +10,10 @@ from limner.apps.option_blocks import Options, with_blocks
 from limner.apps.settings import GroupSettings
 from limner.core.errors import ConfigError
 
-FACE = "Photo or identity card of a person; repeat for more people, at most six."
+FACE = (
+    "Photo, identity card or invented name of a person; repeat for more people, at most six. The invented people whom "
+    "the prompt names if not given."
+)
 BOX = "Where a person is shown: left,top,right,bottom as shares, 0,0,0.5,1; once for each. Equal columns by default."
 MASK = "Instead of boxes, a picture of the portrait's size for each person, white where they are shown."
 RETRIES = "How often the region of somebody who is not found there is drawn again, at most."
@@ -25,7 +28,7 @@ def register(app: typer.Typer) -> None:
 @with_blocks(dials=option_blocks.dials, model=option_blocks.model)
 def group(
     *,
-    face: Annotated[list[Path], typer.Option(help=FACE, show_default=False)],
+    face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
     prompt: Annotated[str, typer.Argument(help="What the pictures show, the number of people included.")] = "",
     box: Annotated[list[str] | None, typer.Option(help=BOX)] = None,
     mask: Annotated[list[Path] | None, typer.Option(help=MASK)] = None,
@@ -48,8 +51,14 @@ def group(
     from limner.apps.group_job import GroupJob, run_job
     from limner.apps.portrait_job import Faces
     from limner.apps.tables import print_table
+    from limner.data.invented_people import names_in
 
-    people = tuple(Faces.given([file], None) for file in face)
+    files = face or [Path(name) for name in names_in(prompt)]
+    if not files:
+        raise ConfigError(
+            "nobody was named; give --face for each person, or the names of `limner people` in the prompt"
+        )
+    people = tuple(Faces.given([file], None) for file in files)
     boxes = None if box is None else [_box(words) for words in box]
     job = GroupJob(
         settings,

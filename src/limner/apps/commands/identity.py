@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+PHOTOS = "Photos of one person, better ones count more; or the name of an invented person."
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
@@ -13,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def identity(
-    photos: Annotated[list[Path], typer.Argument(help="Photos of one person; better ones count more.")],
+    photos: Annotated[list[Path], typer.Argument(help=PHOTOS)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The identity card to write, .safetensors.")],
     face: Annotated[
         list[int] | None,
@@ -30,10 +32,11 @@ def identity(
     """Learn a person from photos and write an identity card; the card holds no photo."""
     from limner.apps.identity_job import IdentityJob, learn
     from limner.apps.tables import print_table
+    from limner.data.invented_people import person_file
 
     person = learn(
         IdentityJob(
-            tuple(photos),
+            tuple(person_file(photo) for photo in photos),
             None if face is None else tuple(face),
             purpose=consent,
             who=consent_by,

@@ -15,7 +15,10 @@ from limner.core.errors import ConfigError
 if TYPE_CHECKING:
     from limner.apps.portrait_job import Faces
 
-FACE = "Photo or identity card of a person; repeat for more people. The packaged example person by default."
+FACE = (
+    "Photo, identity card or invented name of a person; repeat for more people. The invented person whom the prompt "
+    "names if not given, else the packaged example person."
+)
 INDEX = "Which face of the photo, 0 the leftmost; once for each photo. The largest by default."
 PERSON = "Whose place to take when one person is put in: number of a face in the template, 0 the leftmost."
 ASSIGN = "Whose places to take, a number for each person: 1,0. The largest faces from left to right by default."
@@ -55,9 +58,10 @@ def inpaint(
     from limner.apps.inpaint_job import InpaintJob, run_job
     from limner.apps.tables import print_table
 
-    people = _people(face or [], face_index)
-    if people[0].example:
-        typer.echo("No --face was given: taking the packaged example person, who does not exist.", err=True)
+    people = _people(face or [], face_index, prompt)
+    if not face:
+        who = " and ".join(people[0].named) or "the packaged example person"
+        typer.echo(f"No --face was given: taking {who}, who does not exist.", err=True)
     job = InpaintJob(
         settings,
         people,
@@ -74,12 +78,12 @@ def inpaint(
     print_table(str(output), ["picture", "seed", "similarity of each person"], rows)
 
 
-def _people(files: Sequence[Path], indices: Sequence[int] | None) -> "tuple[Faces, ...]":
-    """One person a file; the example person if there is none."""
+def _people(files: Sequence[Path], indices: Sequence[int] | None, prompt: str) -> "tuple[Faces, ...]":
+    """One person a file; whom the prompt names, or the example person, if there is none."""
     from limner.apps.portrait_job import Faces
 
     if not files:
-        return (Faces.given([], indices),)
+        return (Faces.given([], indices, prompt),)
     if indices and len(indices) != len(files):
         raise ConfigError(f"{len(indices)} face numbers were given for {len(files)} people; give one for each")
     chosen = [[index] for index in indices] if indices else [None] * len(files)

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def mix(
-    people: Annotated[list[Path], typer.Argument(help="A photo or an identity card of each person.")],
+    people: Annotated[list[Path], typer.Argument(help="A photo, an identity card or the invented name of each.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The identity card to write, .safetensors.")],
     weight: Annotated[list[float] | None, typer.Option(help=WEIGHT)] = None,
     model: options.Model = "miniature",

@@ -14,7 +14,10 @@ from limner.core.errors import ConfigError
 if TYPE_CHECKING:
     from limner.apps.portrait_job import ControlChoice
 
-FACE = "Photos of the person, or one identity card; repeat for more photos. The packaged example person by default."
+FACE = (
+    "Photos of the person, one identity card, or the name of an invented person; repeat for more photos. The invented "
+    "person whom the prompt names if not given, else the packaged example person."
+)
 INDEX = "Which face, 0 the leftmost; once for all photos or once for each. The largest by default."
 CONTROL = "A ControlNet of this base, a folder in diffusers format."
 POSE = "A photo whose pose is followed, by the model's own network for that; not together with --control."
@@ -62,9 +65,10 @@ def portrait(
     from limner.apps.portrait_job import Faces, PortraitJob, run_job
     from limner.apps.tables import print_table
 
-    faces = Faces.given(face or [], face_index)
-    if faces.example:
-        typer.echo("No --face was given: drawing the packaged example person, who does not exist.", err=True)
+    faces = Faces.given(face or [], face_index, prompt)
+    if not face:
+        who = " and ".join(faces.named) or "the packaged example person"
+        typer.echo(f"No --face was given: drawing {who}, who does not exist.", err=True)
     follow = _control(pose, control, control_photo, control_kind, control_scale)
     job = PortraitJob(
         settings,

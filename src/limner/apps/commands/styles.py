@@ -11,6 +11,7 @@ from limner.apps.styles import DEFAULT_SUBJECT, PACKAGED, all_styles
 from limner.core.errors import ConfigError
 
 THEME = "Only this theme: clothing, era, medium, place, profession, season, or a folder of your own."
+FACE = "Who is drawn; the invented person whom the prompt names if not given, else the packaged example person."
 PICTURES = "Draw every style that the model was taught words for into this folder, with a contact sheet."
 
 
@@ -25,7 +26,7 @@ def styles(
     theme: Annotated[str | None, typer.Option(help=THEME)] = None,
     styles: options.Styles = None,
     pictures: Annotated[Path | None, typer.Option(help=PICTURES)] = None,
-    face: Annotated[list[Path] | None, typer.Option(help="Who is drawn; the packaged example person if not.")] = None,
+    face: Annotated[list[Path] | None, typer.Option(help=FACE)] = None,
     prompt: Annotated[str, typer.Option(help="What every picture shows, in the style.")] = DEFAULT_SUBJECT,
     seed: options.Seed = 0,
     steps: options.Steps = None,
@@ -58,7 +59,7 @@ def styles(
     dials = options.given(num_steps=steps, adapter_scale=scale)
     job = StylePicturesJob(
         found,
-        Faces.given(face or [], None),
+        Faces.given(face or [], None, prompt),
         prompt,
         seed,
         dials,

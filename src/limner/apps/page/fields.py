@@ -13,7 +13,7 @@ from limner.apps.portrait_job import Faces
 from limner.apps.settings import Dials
 from limner.core.errors import InputError
 
-A_PHOTO, EXAMPLE = "A photo", "The example person"
+A_PHOTO, EXAMPLE = "A photo", "An invented person"
 """Who, besides the people with a card."""
 SUGGESTIONS = (
     "a photo of a person, smiling",
@@ -98,7 +98,8 @@ def who_fields(bench: Workbench, people: gr.State) -> Who:
         choices=known_people(bench),
         value=A_PHOTO,
         label="Who",
-        info="A photo, somebody of the tab People, or the example person, who does not exist.",
+        info="A photo, somebody of the tab People, or an invented person: whom the sentence names (Alma Verin and 199 "
+        "others), and else the example person.",
         filterable=False,
     )
     photo = photo_field("Photo of the person", height=260)
@@ -112,19 +113,19 @@ def known_people(bench: Workbench) -> list[str]:
     return [A_PHOTO, EXAMPLE, *bench.people.names()]
 
 
-def faces_of(bench: Workbench, who: str, photo: str | None) -> Faces:
-    """The person that was chosen.
+def faces_of(bench: Workbench, who: str, photo: str | None, sentence: str = "") -> Faces:
+    """The person that was chosen; ``sentence`` may name the invented one.
 
     Raises:
-        InputError: no photo was given, or there is nobody of this name.
+        InputError: no photo was given, or there is nobody of this name, or the sentence names several people.
         ImageError: the photo cannot be read.
     """
     if who == EXAMPLE:
-        return Faces.given([], None)
+        return Faces.given([], None, sentence)
     if who != A_PHOTO:
         return Faces.given([bench.people.card(who)], None)
     if not photo:
-        raise InputError("no photo was given; choose one, take one with the camera, or choose the example person")
+        raise InputError("no photo was given; choose one, take one with the camera, or choose an invented person")
     return Faces.given([Path(photo)], None)
 
 

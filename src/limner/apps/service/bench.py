@@ -4,6 +4,7 @@ import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import sqlalchemy as sa
@@ -13,7 +14,9 @@ from limner.apps.service.database import Database
 from limner.apps.service.errors import BrokenError, NotFoundError, UnacceptableError
 from limner.apps.service.settings import ModelSettings, ServiceSettings
 from limner.apps.service.tables import identities
+from limner.apps.settings import PortraitSettings
 from limner.core.errors import CheckpointError, ConfigError, LimnerError
+from limner.data.invented_people import named_in
 
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
@@ -49,6 +52,7 @@ class Bench:
         self.blobs = blobs
         self._database, self._settings, self._opener = database, settings, opener
         self._studios: OrderedDict[str, Studio] = OrderedDict()
+        self._invented: dict[tuple[str, Path], Identity] = {}  # who does not exist need not be forgotten
 
     def studio(self, name: str) -> "Studio":
         """The model that clients call ``name``; the one that was not used for longest makes room.
@@ -107,6 +111,22 @@ class Bench:
         except CheckpointError as error:
             _log.error("the card of identity %s cannot be read: %s", identity_id, error)
             raise BrokenError("the card of this person is damaged; create the identity again") from error
+
+    def whom(self, identity_id: str | None, wanted: PortraitSettings, model: str) -> "Identity | None":
+        """The person of a picture: a card's, else whom the sentence names of the invented people; None for anybody.
+
+        Raises:
+            NotFoundError, BrokenError: as :meth:`person`.
+            LimnerError: the invented person cannot be learnt.
+        """
+        if identity_id is not None or wanted.adapter_scale == 0:
+            return self.person(identity_id)
+        photo = named_in(wanted.prompt)
+        if photo is None:
+            return None
+        if (model, photo) not in self._invented:
+            self._invented[model, photo] = self.studio(model).identity([photo])
+        return self._invented[model, photo]
 
     def _open(self, name: str) -> "Studio":
         try:

@@ -9,6 +9,8 @@ from limner.apps.service.requests import Request, Words
 from limner.apps.service.settings import ModelName, ServiceSettings
 from limner.apps.settings import Dials, PortraitSettings
 from limner.apps.styles import find_style
+from limner.core.errors import ConfigError
+from limner.data.invented_people import named_in
 
 ENLARGED = 4
 """How many times as many pixels a picture has whose side was doubled."""
@@ -63,14 +65,23 @@ class DrawingRequest(Request):
         return model
 
 
-def require_somebody(scale: float, person: str | None, *, what: str = "") -> None:
+def require_somebody(scale: float, person: str | None, sentence: str, *, what: str = "") -> None:
     """Check that somebody is named where somebody is to be drawn; ``what`` says of what that is asked.
 
     Raises:
-        UnacceptableError: nobody is.
+        UnacceptableError: nobody is, or the sentence names several invented people.
     """
-    if person is None and scale > 0:
-        raise UnacceptableError(f"{what}no identity was given; name one, or draw anybody with adapter_scale 0")
+    if person is not None or scale == 0:
+        return
+    try:
+        named = named_in(sentence)
+    except ConfigError as error:
+        raise UnacceptableError(f"{what}{error}") from error
+    if named is None:
+        raise UnacceptableError(
+            f"{what}no identity was given; name one, or an invented person in the prompt, or draw anybody with "
+            "adapter_scale 0"
+        )
 
 
 def require_limits(wanted: Dials, pixels: int, settings: ServiceSettings) -> None:

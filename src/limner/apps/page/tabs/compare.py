@@ -62,7 +62,7 @@ def draw(
         LimnerError: as `limner portrait`.
     """
     settings = PortraitSettings.of(prompt=prompt, count=int(seeds), **fields.dials_of(bench, dials))
-    faces = fields.faces_of(bench, who, photo)
+    faces = fields.faces_of(bench, who, photo, prompt)
     job = PortraitJob(settings, faces, **bench.model())
     jobs = {OFF: replace(job, settings=settings.model_copy(update={"adapter_scale": 0.0})), ON: job}
     jobs |= {name: PortraitJob(settings, faces, **bench.model(name)) for name in adapters}

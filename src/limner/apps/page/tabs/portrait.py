@@ -68,7 +68,7 @@ def draw(
         styles=bench.settings.styles,
         **fields.dials_of(bench, dials),
     )
-    job = PortraitJob(settings, fields.faces_of(bench, who, photo), **bench.model())
+    job = PortraitJob(settings, fields.faces_of(bench, who, photo, prompt), **bench.model())
     folder = bench.new_folder()
     results = yield from bench.runs.follow(session, lambda stages: run_job(job, folder, stages))
     pictures = [

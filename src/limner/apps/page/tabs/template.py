@@ -114,7 +114,7 @@ def draw(
     )
     job = InpaintJob(
         settings,
-        (fields.faces_of(bench, who, photo),),
+        (fields.faces_of(bench, who, photo, prompt),),
         Path(template),
         assign=None if place is None else (place,),
         **bench.model(),

@@ -57,7 +57,11 @@ class BatchRequest(DrawingRequest):
 
     kind: Literal["batch"]
     identity: Annotated[
-        Id | None, Field(description="Who, in rows that name nobody; one of them is needed unless adapter_scale is 0.")
+        Id | None,
+        Field(
+            description="Who, in rows that name nobody; one of them is needed unless the prompt names an invented "
+            "person, or adapter_scale is 0."
+        ),
     ] = None
     enlarge: Enlarge = False
     rows: Annotated[list[RowRequest], Field(min_length=1, max_length=1000)]
@@ -75,7 +79,9 @@ class BatchKind:
         if len(request.rows) > most:
             raise UnacceptableError(f"rows are {len(request.rows)}, and this service draws at most {most} a job")
         for number, row in enumerate(request.rows):
-            require_somebody(request.adapter_scale, row.identity or request.identity, what=f"row {number}: ")
+            require_somebody(
+                request.adapter_scale, row.identity or request.identity, row.prompt, what=f"row {number}: "
+            )
         wanted = _rows(request.model_dump())
         for row in wanted:
             require_limits(row, MODEL_SIDE**2, settings)
@@ -116,16 +122,18 @@ def _orders(job: Job, bench: Bench) -> "list[Order | LimnerError]":
 
     request = dict(job.request)
     names = [row.get("identity") or request["identity"] for row in request["rows"]]
-    people = {name: _person(name, bench) for name in names}
+    wanted = _rows(request)
+    asked = [(name, "" if name else row.prompt) for name, row in zip(names, wanted, strict=True)]
+    people = {one: _person(one[0], row, job.model, bench) for one, row in dict(zip(asked, wanted, strict=True)).items()}
     return [
         who if isinstance(who, LimnerError) else Order(who, row)
-        for who, row in zip((people[name] for name in names), _rows(request), strict=True)
+        for who, row in zip((people[one] for one in asked), wanted, strict=True)
     ]
 
 
-def _person(name: str | None, bench: Bench) -> "Identity | LimnerError | None":
+def _person(name: str | None, row: PortraitSettings, model: str, bench: Bench) -> "Identity | LimnerError | None":
     try:
-        return bench.person(name)
+        return bench.whom(name, row, model)
     except LimnerError as error:
         return error
 

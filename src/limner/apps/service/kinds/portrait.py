@@ -38,7 +38,9 @@ class PortraitRequest(DrawingRequest):
     """Draw a person."""
 
     kind: Literal["portrait"]
-    identity: Annotated[Id | None, Field(description="Who; needed unless adapter_scale is 0.")] = None
+    identity: Annotated[
+        Id | None, Field(description="Who; needed unless the prompt names an invented person, or adapter_scale is 0.")
+    ] = None
     prompt: Annotated[Words, Field(min_length=1, description="What the pictures show.")]
     count: Annotated[int, Field(ge=1, le=1000, description="Number of pictures.")] = 1
     seed: Seed = 0
@@ -58,7 +60,7 @@ class PortraitKind:
         model = request.model_in(settings)
         pixels = (wanted.height or MODEL_SIDE) * (wanted.width or MODEL_SIDE)
         require_limits(wanted, pixels, settings)
-        require_somebody(wanted.adapter_scale, request.identity)
+        require_somebody(wanted.adapter_scale, request.identity, wanted.prompt)
         told = json.dumps([model, *(getattr(wanted, name) for name in SIZED)])
         return Plan(
             model=model,
@@ -93,8 +95,8 @@ def _order(job: Job, bench: Bench) -> "Order | LimnerError":
     from limner.apps.portraits import Order
 
     request = dict(job.request)
+    wanted = _settings(request)
     try:
-        person = bench.person(request.get("identity"))
+        return Order(bench.whom(request.get("identity"), wanted, job.model), wanted)
     except LimnerError as error:
         return error
-    return Order(person, _settings(request))
