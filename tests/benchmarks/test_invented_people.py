@@ -41,6 +41,6 @@ def test_women_and_men_get_the_names_in_order(opened: Any, tmp_path: Path, monke
 
 
 def test_too_few_people_are_told(opened: Any, tmp_path: Path) -> None:
+    made, few = opened("invented_people"), shards(tmp_path / "shards", 10)
     with pytest.raises(ConfigError, match="has people for 7 of 200 names"):
-        made = opened("invented_people")
-        made.bearers(shards(tmp_path / "shards", 10))
+        made.bearers(few)

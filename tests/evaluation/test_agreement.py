@@ -10,7 +10,7 @@ def test_the_sentence_names_every_trait() -> None:
     wish = Traits(gender="woman", age="old", expression="smiling", glasses="yes", background="blue", style="oil")
     assert prompt_for(wish) == "an oil painting of an old woman, smiling, with glasses, blue background"
     assert prompt_for(Traits()) == "a photo of a person"
-    assert prompt_for(Traits(name="Alma Verin", direction="left")) == "a photo of Alma Verin, looking to the left"
+    assert prompt_for(Traits(direction="left")) == "a photo of a person, looking to the left"
 
 
 def test_right_wrong_and_undecided() -> None:

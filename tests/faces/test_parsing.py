@@ -4,7 +4,7 @@ import pytest
 
 from limner.core.errors import ConfigError
 from limner.core.images import read_image
-from limner.faces.parsing import REGIONS, FaceParser, ParsingLabel, region_mask
+from limner.faces.parsing import REGIONS, FaceParser, ParsingLabel, glasses_share, region_mask, wears_glasses
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,12 @@ def test_voluminous_hair_is_parsed(shared, analyzer):
     parsing_map = analyzer.parse(photo, analyzer.detect(photo)[0])
     for point in ((100, 350), (640, 350), (380, 70)):
         assert label_at(parsing_map, point) is ParsingLabel.HAIR
+
+
+@pytest.mark.parametrize(("rows", "wears"), [(0, False), (1, None), (8, True)])
+def test_glasses_are_told_by_their_share_of_the_face(rows, wears):
+    labels = np.full((64, 64), ParsingLabel.SKIN, np.uint8)
+    labels[:16] = ParsingLabel.HAIR
+    labels[20 : 20 + rows] = ParsingLabel.GLASSES
+    assert glasses_share(labels) == rows * 64 / (48 * 64)
+    assert wears_glasses(glasses_share(labels)) is wears

@@ -79,3 +79,8 @@ def test_weights_out_of_range_are_refused(weights: list[float]) -> None:
 def test_people_without_a_common_space_are_refused() -> None:
     with pytest.raises(FeatureSpaceError, match="no feature space in common"):
         mix([person(1), person(2, space="b")], [1, 1])
+
+
+@pytest.mark.parametrize(("both", "mixed"), [((True, None), True), ((True, False), None), ((None, None), None)])
+def test_a_mixture_wears_glasses_where_nobody_says_otherwise(both: tuple[bool | None, ...], mixed: bool | None) -> None:
+    assert mix([person(n, glasses=wears) for n, wears in enumerate(both, start=1)], [1, 1]).glasses is mixed

@@ -24,7 +24,7 @@ from limner.identity.identity import Identity
 
 _OF_NO_PICTURE = {"people", "photos", "name", "fast"}
 """Rules that change none of the pictures."""
-_OF_A_PERSON = {"scale", "window", "identity_guidance"}
+_OF_A_PERSON = {"scale", "window", "identity_guidance", "glasses"}
 """Rules of how a person is shown."""
 
 
@@ -78,6 +78,7 @@ class StudioMethod:
             **({"fast": True} if rules.fast else {"num_steps": rules.steps, "guidance_scale": rules.guidance}),
             "window": rules.window,
             "identity_guidance": rules.identity_guidance,
+            "glasses": rules.glasses,
             **({} if identity is None else self.dials),
         }
         portraits = self.studio.portrait(identity, prompt, seed=seed, count=count, **settings)

@@ -78,13 +78,14 @@ def inpaint(
         picture, faces, targets, studio.analyzer, side=studio.pixels, part=settings.region, mask=allowed
     )
     seeds = range(settings.seed, settings.seed + settings.count)
-    prompt, negative = studio.words(settings)
-    for person in people:
+    shown = [person if settings.adapter_scale > 0 else None for person in people]
+    words = [studio.words(settings, person) for person in shown]
+    for person, (prompt, _) in zip(people, words, strict=True):
         studio.guard.request(prompt, person)
     rows = [
         Row(prompt, seed, person, negative_prompt=negative, start=place.square, mask=place.square_region)
         for seed in seeds
-        for person, place in zip(people, places, strict=True)
+        for person, place, (prompt, negative) in zip(people, places, words, strict=True)
     ]
     drawn = draw_rows(studio.assembly, rows, settings, size=(studio.pixels, studio.pixels), progress=progress)
     region = np.logical_or.reduce([place.region for place in places])
@@ -93,7 +94,7 @@ def inpaint(
         image = picture
         for place, square in zip(places, drawn[number * len(places) :], strict=False):
             image = place.put(image, square)
-        studio.guard.picture(image, prompt)
+        studio.guard.picture(image, words[0][0])
         found = studio.analyzer.detect(image)
         pairs = zip(people, places, strict=True)
         similarities = tuple(_similarity(studio, image, found, person, place) for person, place in pairs)

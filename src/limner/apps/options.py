@@ -11,6 +11,10 @@ from limner.core.errors import ConfigError
 _MODEL = '"miniature", a folder in diffusers format (Stable Diffusion 1.5 or XL), or a hub name owner/model.'
 _GUIDANCE = "How closely the words are followed, 1 is unguided; the model's own default if not given."
 _FACE_GUIDANCE = "What the unguided half sees: dropped (no face, the default) or shared (the person)."
+_GLASSES = (
+    "Where no sentence speaks of glasses: photo, on or off as in the person's photos; words, as the seed will. photo "
+    "if not given."
+)
 _BLOCK_SCALE = "Factor on the scale of some blocks, such as up_blocks.1=0.5; repeat for others."
 _WINDOW = "Start and end of the part of the run in which the person is shown, from 0 (noise) to 1 (picture)."
 _ENLARGE = "Double the side with the model's own network for that; the miniature then gives 256 px."
@@ -41,6 +45,7 @@ Negative = Annotated[str | None, typer.Option(help="What the pictures should not
 Scheduler = Annotated[str | None, typer.Option(help="Sampler: dpm, ddim, euler, euler-a, heun, pndm, unipc or lcm.")]
 FaceGuidance = Annotated[str | None, typer.Option(help=_FACE_GUIDANCE)]
 IdentityGuidance = Annotated[float | None, typer.Option(help=_IDENTITY_GUIDANCE)]
+Glasses = Annotated[str | None, typer.Option(help=_GLASSES)]
 BlockScale = Annotated[list[str] | None, typer.Option(help=_BLOCK_SCALE)]
 Window = Annotated[tuple[float, float] | None, typer.Option(help=_WINDOW)]
 Sparse = Annotated[bool | None, typer.Option("--sparse", help=_SPARSE)]

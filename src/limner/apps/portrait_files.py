@@ -90,6 +90,7 @@ def describe(
     ]
     return {
         "settings": portraits[0].settings.model_dump(mode="json"),
+        "read_by_the_base": {"prompt": portraits[0].read[0], "negative_prompt": portraits[0].read[1]},
         "references": [file.name for file in references],
         "pictures": pictures,
         **circumstances(studio, licences),

@@ -21,7 +21,7 @@ from limner.trust.marks import save_picture
 if TYPE_CHECKING:
     from limner.apps.studio import Studio
 
-OWN = frozenset({"prompt", "negative_prompt", "seed", "count", "best_of", "style", "styles"})
+OWN = frozenset({"prompt", "negative_prompt", "glasses", "seed", "count", "best_of", "style", "styles"})
 """What each order of a pass has for itself; all other settings hold for a whole pass."""
 _NOBODY = -2.0  # below any cosine, where no face was found
 
@@ -37,6 +37,7 @@ class Portrait:
             It tells whether a picture went wrong, not how good the model is: the guide took part in training.
         settings: what it was drawn with, nothing left open.
         making: what everybody may know about it.
+        read: sentence and negative sentence as the base read them, see :meth:`limner.apps.studio.Studio.words`.
     """
 
     image: np.ndarray
@@ -44,6 +45,7 @@ class Portrait:
     similarity: float | None
     settings: PortraitSettings
     making: Making
+    read: tuple[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a PNG that says what it is, with a watermark and a signed manifest.
@@ -142,7 +144,7 @@ def _require_same_pass(first: PortraitSettings, other: PortraitSettings) -> None
 
 
 def _rows(studio: "Studio", order: Order, start: np.ndarray | None) -> list[Row] | RefusedError:
-    prompt, negative = studio.words(order.settings)
+    prompt, negative = studio.words(order.settings, order.shown)
     try:
         studio.guard.request(prompt, order.shown)
     except RefusedError as refusal:
@@ -167,6 +169,7 @@ def _finished(
             studio.similarity(image, order.identity),
             settings,
             portrait_making(studio.assembly, settings, row.seed, also=also),
+            (row.prompt, row.negative_prompt),
         )
         for row, image in zip(rows, images, strict=True)
     ]

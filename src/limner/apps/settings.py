@@ -46,6 +46,9 @@ class Dials(Config):
             latents' length at each look, times ``adapter_scale``; 0 for no guide, None is the base's own default, see
             :mod:`limner.systems.identity_guidance`. Afterwards the guide's similarity is no verdict. A person without
             the guide's features is drawn without it.
+        glasses: whose word counts where no sentence speaks of glasses: "photo", they are on or off as in the person's
+            photos, see :mod:`limner.apps.glasses`; or "words", the seed decides. Pictures of several people are drawn
+            by the words alone.
         likeness: how much like the person, 0 to 1 of what was measured with this adapter; sets ``CHOSEN_BY_DIALS``, see
             :mod:`limner.apps.dial_table`.
         variety: how different the pictures are from each other, likewise.
@@ -70,6 +73,7 @@ class Dials(Config):
     window: tuple[float, float] | None = None
     face_guidance: Literal["dropped", "shared"] = "dropped"
     identity_guidance: float | None = Field(default=None, ge=0.0, le=1.0)
+    glasses: Literal["photo", "words"] = "photo"
     likeness: float | None = Field(default=None, ge=0.0, le=1.0)
     variety: float | None = Field(default=None, ge=0.0, le=1.0)
     sparse: bool = False

@@ -16,6 +16,7 @@ from limner.apps.assembly import Assembly, assemble
 from limner.apps.completion import Completed, completed
 from limner.apps.control import Control, open_control, open_own_pose
 from limner.apps.drawing import Progress
+from limner.apps.glasses import own_glasses
 from limner.apps.groups import Box, GroupPortrait, draw_group
 from limner.apps.guard import Guard
 from limner.apps.identity_memory import IdentityMemory
@@ -285,18 +286,21 @@ class Studio:
         """
         return completed(settings, self.assembly, pixels=self.pixels)
 
-    def words(self, settings: Dials) -> tuple[str, str]:
-        """Prompt and negative prompt as the base reads them, those of the style included; in the place of an invented
-        person's name, which means nothing to a base, stands what they are.
+    def words(self, settings: Dials, person: Identity | None = None) -> tuple[str, str]:
+        """Prompt and negative prompt as the base reads them, with the words of the style and with what the person's
+        photos say of glasses. In the place of an invented person's name, which means nothing to a base, stands what
+        they are.
 
         Raises:
             ConfigError: the style is unknown or malformed.
         """
-        prompt = described(settings.prompt)
-        if settings.style is None:
-            return prompt, settings.negative_prompt
-        found = find_style(settings.style, settings.styles)
-        return found.words(prompt, settings.negative_prompt, self.assembly.base.kind)
+        prompt, negative = described(settings.prompt), settings.negative_prompt
+        if settings.style is not None:
+            found = find_style(settings.style, settings.styles)
+            prompt, negative = found.words(prompt, negative, self.assembly.base.kind)
+        if person is None or settings.glasses == "words":
+            return prompt, negative
+        return own_glasses(prompt, negative, person.glasses)
 
     @property
     def pixels(self) -> int:

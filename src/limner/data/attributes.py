@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limner.faces.parsing import ParsingLabel, region_mask
+from limner.faces.parsing import ParsingLabel, glasses_share, region_mask
 from limner.faces.pose import head_pose
 
 _SKIN = (ParsingLabel.SKIN, ParsingLabel.NOSE)
@@ -71,7 +71,7 @@ def measure(image: np.ndarray, mesh: np.ndarray, labels: np.ndarray) -> Measurem
         pitch=pose.pitch,
         smile=width - 0.45 + lift,
         mouth_open=float(np.linalg.norm(mesh[_INNER_LIPS[0], :2] - mesh[_INNER_LIPS[1], :2])) / eye_distance,
-        glasses=float((labels == ParsingLabel.GLASSES).sum()) / face_area,
+        glasses=glasses_share(labels),
         hat=float((labels == ParsingLabel.HAT).sum()) / face_area,
         hair=float(hair.sum()) / face_area,
         hair_below_chin=float((hair & (rows > mesh[_CHIN, 1])).sum()) / face_area,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from limner.data.attributes import Measurements
+from limner.faces.parsing import wears_glasses
 
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "style": {
@@ -94,7 +95,7 @@ def describe(numbers: Measurements, *, age_years: float, male: float) -> Traits:
         expression=expression_of(numbers),
         direction=direction_of(numbers),
         tilt="up" if numbers.pitch > 9 else "down" if numbers.pitch < -9 else None,
-        glasses="yes" if numbers.glasses > 0.04 else "no" if numbers.glasses < 0.005 else None,
+        glasses={True: "yes", False: "no", None: None}[wears_glasses(numbers.glasses)],
         hat="yes" if numbers.hat > 0.15 else None,
         hair=hair_of(numbers),
         length="long" if numbers.hair_below_chin > 0.12 else "short" if numbers.hair_below_chin < 0.01 else None,

@@ -47,11 +47,11 @@ def prompt_for(traits: Traits) -> str:
     """The canonical sentence for traits: the first word of each list, in the order of the fields."""
     noun = WORDS["gender"][traits.gender][0] if traits.gender else "person"
     age = f"{WORDS['age'][traits.age][0]} " if traits.age else ""
-    who = traits.name or f"{'an' if (age or noun)[0] in 'aeiou' else 'a'} {age}{noun}"
+    who = f"{'an' if (age or noun)[0] in 'aeiou' else 'a'} {age}{noun}"
     said = [
         WORDS[field.name][getattr(traits, field.name)][0]
         for field in fields(traits)
-        if field.name not in ("style", "age", "gender", "name") and getattr(traits, field.name)
+        if field.name not in ("style", "age", "gender") and getattr(traits, field.name)
     ]
     return ", ".join([f"{WORDS['style'][traits.style][0]} {who}", *said])
 
@@ -111,5 +111,5 @@ def _wishes(traits: Traits) -> list[tuple[str, str]]:
     return [
         (field.name, getattr(traits, field.name))
         for field in fields(traits)
-        if field.name not in ("style", "name") and getattr(traits, field.name) is not None
+        if field.name != "style" and getattr(traits, field.name) is not None
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -28,6 +29,8 @@ class Protocol(Config):
         window: part of the run in which the person is shown, see :class:`limner.apps.settings.Dials`; as a portrait is
             drawn if None.
         identity_guidance: how far the guide pulls what is drawn towards the person, likewise.
+        glasses: "photo", a person wears them as on the reference unless the sentence speaks of them, or "words", see
+            :mod:`limner.apps.glasses`.
         fast: draw with what the base brings for few steps instead, which settles steps and guidance.
         wishes: what is asked of every person, by trait; the person's gender is added.
     """
@@ -42,6 +45,7 @@ class Protocol(Config):
     guidance: float | None = None
     window: tuple[float, float] | None = None
     identity_guidance: float | None = Field(default=None, ge=0, le=1)
+    glasses: Literal["photo", "words"] = "photo"
     fast: bool = False
     wishes: tuple[dict[str, str], ...] = Field(min_length=1, max_length=SEEDS_PER_PERSON // SEEDS_PER_WISH)
 
@@ -74,6 +78,7 @@ PROTOCOLS = {
             seeds=2,
             steps=12,
             identity_guidance=0.0,  # adapters are compared, not what helps each of them alike
+            glasses="words",
             wishes=({"expression": "smiling"}, {"direction": "left"}),
         ),
         Protocol(name="quick", people=8, seeds=2, wishes=({"direction": "left", "expression": "smiling"},)),

@@ -111,6 +111,20 @@ class FaceParser:
         return TfliteNetwork(asset_path("bisenetv2/bisenetv2_celebamaskhq_448x448_integer_quant.tflite"))
 
 
+GLASSES_FROM, NO_GLASSES_BELOW = 0.04, 0.005
+"""Shares of the face's area; between them it stays open."""
+
+
+def glasses_share(parsing_map: np.ndarray) -> float:
+    """Area of glasses over that of the face, (height, width) as `FaceParser.parse` gives it."""
+    return float((parsing_map == ParsingLabel.GLASSES).sum()) / max(int(region_mask(parsing_map, "face").sum()), 1)
+
+
+def wears_glasses(share: float) -> bool | None:
+    """Whether that is a person with glasses; None where it stays open."""
+    return True if share > GLASSES_FROM else False if share < NO_GLASSES_BELOW else None
+
+
 def region_mask(parsing_map: np.ndarray, region: Region) -> np.ndarray:
     """Where a region is.
 

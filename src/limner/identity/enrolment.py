@@ -1,7 +1,7 @@
 """From photos of one person to features: read, find the face, measure it, embed it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from limner.core.errors import ConfigError, FaceError, FaceIndexError, ImageError
 from limner.core.images import ImageSource, read_image
 from limner.faces.analysis import FaceAnalysis
+from limner.faces.parsing import glasses_share, wears_glasses
 from limner.identity.features import FaceFeatures, extract
 from limner.identity.recognition import Recognizer
 
@@ -37,11 +38,13 @@ class Enrolment:
         features: by name of the feature space.
         quality: float32 (photos,), 0 to 1.
         pose: float32 (photos, 3), yaw, pitch and roll in degrees.
+        glasses: whether the person wears glasses; None where the photos do not say, or one says otherwise than another.
     """
 
     features: Mapping[str, FaceFeatures]
     quality: Tensor
     pose: Tensor
+    glasses: bool | None
 
 
 def enrol(
@@ -67,7 +70,14 @@ def enrol(
         weights = np.maximum(quality, LEAST_WEIGHT)
         features[recognizer.feature_space] = extract(recognizer, faces, weights, names)
     pose = np.array([tuple(analysis.pose) for analysis in analyses], dtype=np.float32)
-    return Enrolment(features, torch.from_numpy(quality), torch.from_numpy(pose))
+    seen = {wears_glasses(glasses_share(analysis.parsing_map)) for analysis in analyses}
+    return Enrolment(features, torch.from_numpy(quality), torch.from_numpy(pose), agreed(seen))
+
+
+def agreed(seen: Collection[bool | None]) -> bool | None:
+    """What all say who say anything."""
+    told = {one for one in seen if one is not None}
+    return told.pop() if len(told) == 1 else None
 
 
 def _check_recognizers(recognizers: Sequence[Recognizer]) -> None:

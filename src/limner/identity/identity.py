@@ -37,6 +37,7 @@ class Identity:
         origin: where the photos come from, in words.
         licence: the terms of the photos, in words; the terms of the networks are those named in ``features``.
         apparent_age: in years, of the photo that looks youngest; None if it was not estimated.
+        glasses: whether the person wears glasses; None where the photos do not say or differ.
     """
 
     features: Mapping[str, FaceFeatures]
@@ -46,6 +47,7 @@ class Identity:
     origin: str = ""
     licence: str = ""
     apparent_age: float | None = None
+    glasses: bool | None = None
 
     @property
     def num_photos(self) -> int:
@@ -108,7 +110,13 @@ class Identity:
             default_recognizers() if recognizers is None else recognizers,
         )
         return cls(
-            enrolment.features, enrolment.quality, enrolment.pose, consent=consent, origin=origin, licence=licence
+            enrolment.features,
+            enrolment.quality,
+            enrolment.pose,
+            consent=consent,
+            origin=origin,
+            licence=licence,
+            glasses=enrolment.glasses,
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -124,6 +132,7 @@ class Identity:
             licence=self.licence,
             networks=networks,
             apparent_age=self.apparent_age,
+            glasses=self.glasses,
         )
         header = Header(
             system=SYSTEM,
@@ -151,7 +160,9 @@ class Identity:
             card = _Card.model_validate(_with_consent_record(header.config))
             features = {space: _take_features(tensors, space, licence) for space, licence in card.networks.items()}
             quality, pose = tensors.pop("quality"), tensors.pop("pose")
-            identity = cls(features, quality, pose, card.consent, card.origin, card.licence, card.apparent_age)
+            identity = cls(
+                features, quality, pose, card.consent, card.origin, card.licence, card.apparent_age, card.glasses
+            )
         except (KeyError, ValueError) as error:  # a part is missing, a norm is no number, a word has no place
             raise CheckpointError(f"{path} lacks part of an identity card ({error}); make it again") from error
         problem = f"it also holds {', '.join(tensors)}" if tensors else _problem(identity)
@@ -176,6 +187,7 @@ class _Card(BaseModel):
     networks: dict[str, str]
     """Licence record of the network by feature space, in order."""
     apparent_age: float | None = None
+    glasses: bool | None = None
 
 
 def _with_consent_record(config: dict[str, JsonValue]) -> dict[str, JsonValue]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from limner.core.consent import Consent
 from limner.core.errors import ConfigError, FeatureSpaceError
-from limner.identity.enrolment import LEAST_WEIGHT
+from limner.identity.enrolment import LEAST_WEIGHT, agreed
 from limner.identity.features import FaceFeatures
 from limner.identity.identity import Identity
 
@@ -52,6 +52,7 @@ def mix(people: Sequence[Identity], weights: Sequence[float]) -> Identity:
         origin="mixed of " + "; ".join(person.origin or "an unnamed origin" for person in counted),
         licence=_joined([person.licence for person in counted]),
         apparent_age=min(ages) if len(ages) == len(counted) else None,
+        glasses=agreed([person.glasses for person in counted]),
     )
 
 

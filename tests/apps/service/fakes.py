@@ -96,7 +96,7 @@ class FakeStudio:
             RefusedError("a rule forbids it")
             if order.settings.prompt == "forbidden"
             else [
-                Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings, MAKING)
+                Portrait(painted(order.settings.prompt, seed), seed, 0.5, order.settings, MAKING, ("", ""))
                 for seed in order.seeds
             ]
             for order in orders

@@ -12,6 +12,7 @@ METHODS = (
 JUDGE = "Feature space of the recogniser that judges; one that took part in training is refused."
 FEATURES = "File of EfficientNet-Lite0, for perceptual and Frechet distances; the installed package by default."
 GUIDED = "How far the guide pulls what is drawn towards the person; as a portrait is drawn if left out."
+GLASSES = "Where no sentence speaks of glasses: photo, as on the reference; words, as the seed will."
 CLASSIFIERS = "Folder of fr_pose.onnx and fr_gender.onnx, attribute classifiers that no training has seen."
 WINDOW = "Start and end of the part of the run in which the person is shown; as a portrait is drawn if left out."
 UNSEEN = "Shards of other people, unseen in training; the Frechet distance to all their pictures is told, too."
@@ -39,6 +40,7 @@ def evaluate(
     scale: Annotated[float | None, typer.Option(help="How strongly the person is kept.")] = None,
     window: Annotated[tuple[float, float] | None, typer.Option(help=WINDOW)] = None,
     identity_guidance: Annotated[float | None, typer.Option(help=GUIDED)] = None,
+    glasses: Annotated[str | None, typer.Option(help=GLASSES)] = None,
     judge: Annotated[str, typer.Option(help=JUDGE)] = "dlib-resnet-v1",
     features: Annotated[Path | None, typer.Option(help=FEATURES)] = None,
     classifiers: Annotated[Path | None, typer.Option(help=CLASSIFIERS)] = None,
@@ -66,6 +68,7 @@ def evaluate(
         scale=scale,
         window=window,
         identity_guidance=identity_guidance,
+        glasses=glasses,
     )
     job = EvaluationJob(
         model,

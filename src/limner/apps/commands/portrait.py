@@ -83,6 +83,8 @@ def portrait(
         for name, one in zip(results.names, results.portraits, strict=True)
     ]
     print_table(str(output), ["picture", "seed", "similarity"], rows)
+    prompt, negative = results.portraits[0].read
+    typer.echo(f"The base read: {prompt}" + (f"; and against: {negative}" if negative else ""))
     typer.echo(f"All together: {output / 'contact-sheet.png'}")
 
 

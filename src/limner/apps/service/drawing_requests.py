@@ -1,6 +1,6 @@
 """What requests for pictures have in common: their fields, and what this service draws at most."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,14 @@ class DrawingRequest(Request):
             "value holds if it is left out.",
         ),
     ] = None
+
+    glasses: Annotated[
+        Literal["photo", "words"],
+        Field(
+            description="Where no sentence speaks of glasses: photo, on or off as in the photos; words, as the "
+            "seed will."
+        ),
+    ] = "photo"
 
     def model_in(self, settings: ServiceSettings) -> str:
         """The model that draws.

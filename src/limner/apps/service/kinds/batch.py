@@ -112,7 +112,7 @@ KIND = BatchKind()
 
 
 def _rows(request: dict[str, Any]) -> list[PortraitSettings]:
-    shared = carried(request, (*SHARED, "negative_prompt", "style"))
+    shared = carried(request, (*SHARED, "negative_prompt", "style", "glasses"))
     own = ({name: row[name] for name in OWN if row[name] is not None} for row in request["rows"])
     return [PortraitSettings.of(**shared | row) for row in own]
 

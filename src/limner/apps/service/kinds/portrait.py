@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "portrait"
 SIZED = (*PASS, "height", "width", "enlarge")
-CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", *SIZED)
+CARRIED = ("prompt", "negative_prompt", "style", "glasses", "count", "seed", *SIZED)
 
 
 class PortraitRequest(DrawingRequest):

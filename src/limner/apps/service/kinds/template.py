@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from limner.apps.inpainting import Scene
 
 NAME = "template"
-CARRIED = ("prompt", "negative_prompt", "style", "count", "seed", "region", "strength", *PASS)
+CARRIED = ("prompt", "negative_prompt", "style", "glasses", "count", "seed", "region", "strength", *PASS)
 FaceNumber = Annotated[int, Field(ge=0, le=1000)]
 
 
