@@ -2,7 +2,8 @@
 
     python benchmarks/names_sheet.py --docs docs
 
-The first four names, a seed a column, so nothing is picked. Writes docs/pictures/names.webp and puts it into docs/miniature.md.
+The first four names, a seed a column, so nothing is picked. Writes docs/pictures/names.webp and puts it into
+docs/miniature.md.
 """
 
 import sys

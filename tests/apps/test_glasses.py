@@ -1,6 +1,8 @@
 """Whose glasses: on or off as in the person's photos, unless a sentence speaks of them."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,16 @@ from hypothesis import strategies as st
 from limner.apps import inpainting
 from limner.apps.assembly import Assembly
 from limner.apps.drawing import Row
+from limner.apps.evaluation_methods import Enrolment, StudioMethod
 from limner.apps.glasses import own_glasses
 from limner.apps.studio import Studio
 from limner.core.assets import asset_path
+from limner.core.errors import ConfigError
 from limner.core.images import read_image
 from limner.data.invented_people import invented_people, photo_of
+from limner.evaluation.protocol import protocol_named
 from limner.identity.identity import Identity
+from tests.apps.conftest import Exits
 
 PROMPT = "a photo of a person"
 
@@ -89,3 +95,29 @@ def test_a_photo_shows_whether_glasses_are_worn(studio: Studio, person: Identity
     [with_them, without] = [photo_of(next(n for n in told if told[n] is wears)) for wears in (True, False)]
     assert studio.identity(with_them).glasses is True
     assert studio.identity(without).glasses is False
+
+
+def test_an_evaluation_draws_by_its_own_rule(studio: Studio, person: Identity) -> None:
+    def drawn(**rules: Any) -> np.ndarray:
+        method = StudioMethod(studio, Enrolment(studio), protocol_named("quick", steps=2, **rules))
+        return method.draw(person, PROMPT, seed=1, count=1)[0]
+
+    by_words = studio.portrait(person, PROMPT, seed=1, num_steps=2, glasses="words")[0].image
+    assert np.array_equal(drawn(glasses="words"), by_words)
+    assert not np.array_equal(drawn(), by_words)
+    with pytest.raises(ConfigError, match="glasses"):
+        protocol_named("quick", glasses="never")
+
+
+def test_the_command_tells_what_the_base_read(
+    command: Exits, miniature_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ("portrait", PROMPT, "--model", miniature_folder, "--device", "cpu", "--steps", "1", "--count", "1")
+    code, output, _ = command(*asked, "--negative", "hat")
+    assert (code, f"The base read: {PROMPT}; and against: hat, with glasses\n" in output) == (0, True)
+    read = json.loads(Path("out/portrait.json").read_text())["read_by_the_base"]
+    assert read == {"prompt": PROMPT, "negative_prompt": "hat, with glasses"}
+    assert f"The base read: {PROMPT}\n" in command(*asked, "--glasses", "words")[1]
+    code, _, errors = command(*asked, "--glasses", "never")
+    assert (code, "glasses" in errors) == (2, True)
