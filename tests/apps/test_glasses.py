@@ -52,7 +52,7 @@ def test_who_speaks_of_glasses_is_obeyed(said: str, against: bool, wears: bool) 
 
 
 def test_a_portrait_tells_what_was_read_and_words_alone_can_be_had(studio: Studio, person: Identity) -> None:
-    def drawn(wears: bool | None, **changes: object) -> tuple[np.ndarray, tuple[str, str]]:
+    def drawn(wears: bool | None, **changes: Any) -> tuple[np.ndarray, tuple[str, str]]:
         [one] = studio.portrait(replace(person, glasses=wears), PROMPT, seed=1, num_steps=2, **changes)
         return one.image, one.read
 

@@ -73,7 +73,8 @@ def test_several_people_each_take_their_own_place(
     studio: Studio, person: Identity, other: Identity, group: np.ndarray
 ) -> None:
     def draw(people: list[Identity], **changes: Any) -> np.ndarray:
-        return studio.inpaint(people, group, num_steps=2, strength=1.0, seed=3, adapter_scale=4.0, **changes)[0].image
+        dials = {"num_steps": 2, "strength": 1.0, "adapter_scale": 4.0, "glasses": "words"}
+        return studio.inpaint(people, group, seed=3, **dials, **changes)[0].image
 
     both = draw([person, other])
     crossed = draw([person, other], assign=[1, 0])

@@ -58,4 +58,4 @@ def test_the_files_are_those_the_page_names() -> None:
 
 
 def test_the_page_has_examples() -> None:
-    assert [language for language, _ in BLOCKS] == ["sh", "sh", "sh", "sh", "python", "python"]
+    assert [language for language, _ in BLOCKS] == ["sh", "sh", "sh", "sh", "sh", "python", "python"]
