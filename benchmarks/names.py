@@ -4,7 +4,7 @@
 
 Drawn is what `limner portrait` draws of a sentence that names somebody: the packaged photo is shown, and the base reads
 "a woman" or "a man". So other names are compared within a gender. The judge measures, at the miniature's own size, also
-against other photos of the person than the packaged one, which nobody saw.
+against other photos of the person than the packaged one, which is the only one that is shown.
 """
 
 import json

@@ -63,6 +63,9 @@ def test_a_portrait_tells_what_was_read_and_words_alone_can_be_had(studio: Studi
         assert left_open[1] == (PROMPT, "")
         assert np.array_equal(left_open[0], drawn(None)[0])
     assert drawn(True, adapter_scale=0)[1] == (PROMPT, "")
+    # Unguided, nobody hears the negative sentence, and so nothing is said to have been read there.
+    assert drawn(False, guidance_scale=1.0)[1] == (PROMPT, "")
+    assert drawn(True, guidance_scale=1.0)[1] == (f"{PROMPT}, with glasses", "")
 
 
 def test_in_a_template_each_person_wears_their_own(

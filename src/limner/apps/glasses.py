@@ -11,14 +11,17 @@ WORDS = "with glasses"
 _SAID = re.compile(r"glasses|spectacles|goggles", re.IGNORECASE)
 
 
-def own_glasses(prompt: str, negative_prompt: str, wears: bool | None) -> tuple[str, str]:
+def own_glasses(prompt: str, negative_prompt: str, wears: bool | None, *, guided: bool = True) -> tuple[str, str]:
     """Both sentences, with what the photos say about glasses where neither sentence speaks of them.
 
     Args:
         wears: None where the photos do not say.
+        guided: whether the negative sentence is heard at all.
     """
     if wears is None or _SAID.search(prompt) or _SAID.search(negative_prompt):
         return prompt, negative_prompt
     if wears:
         return f"{prompt}, {WORDS}", negative_prompt
+    if not guided:
+        return prompt, negative_prompt
     return prompt, f"{negative_prompt}, {WORDS}" if negative_prompt.strip() else WORDS

@@ -33,7 +33,6 @@ class Faces:
     photos: tuple[Path, ...]
     card: Path | None
     indices: tuple[int, ...] | None
-    example: bool = False
 
     @classmethod
     def given(cls, files: Sequence[Path], indices: Sequence[int] | None, sentence: str = "") -> "Faces":
@@ -47,7 +46,7 @@ class Faces:
         chosen = tuple(indices) if indices else None
         if not files:
             named = invented_people.named_in(sentence)
-            return cls((named or asset_path(EXAMPLE),), None, chosen, example=named is None)
+            return cls((named or asset_path(EXAMPLE),), None, chosen)
         files = [invented_people.person_file(file) for file in files]
         cards = [file for file in files if file.suffix == CARD_SUFFIX]
         if cards and (len(files) > 1 or chosen):
@@ -62,6 +61,11 @@ class Faces:
     def named(self) -> list[str]:
         """The invented people among the photos."""
         return [name for photo in self.photos if (name := invented_people.name_of(photo)) is not None]
+
+    @property
+    def stand_in(self) -> str:
+        """Who is drawn where no file was given, in words."""
+        return f"{' and '.join(self.named) or 'the packaged example person'}, who does not exist"
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -300,7 +300,8 @@ class Studio:
             prompt, negative = found.words(prompt, negative, self.assembly.base.kind)
         if person is None or settings.glasses == "words":
             return prompt, negative
-        return own_glasses(prompt, negative, person.glasses)
+        guided = settings.guidance_scale is None or settings.guidance_scale > 1
+        return own_glasses(prompt, negative, person.glasses, guided=guided)
 
     @property
     def pixels(self) -> int:

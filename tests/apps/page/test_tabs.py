@@ -10,7 +10,7 @@ import pytest
 
 from limner.apps.page import style_gallery, workbench
 from limner.apps.page.events import answers
-from limner.apps.page.fields import A_PHOTO, EXAMPLE, dials_of
+from limner.apps.page.fields import A_PHOTO, INVENTED, dials_of
 from limner.apps.page.runs import Told
 from limner.apps.page.tabs import batch, check, compare, portrait, template
 from limner.apps.page.workbench import Workbench
@@ -49,18 +49,18 @@ def test_a_portrait_of_a_photo_is_marked_and_told_step_by_step(bench: Workbench,
 
 def test_the_example_and_a_card_are_people_too(bench: Workbench, person: Identity) -> None:
     person.save(bench.people.new_card("Anna"))
-    for who in (EXAMPLE, "Anna"):
+    for who in (INVENTED, "Anna"):
         assert finished(drawn(bench, who=who))[1].values[0]
 
 
 def test_an_invented_person_is_whom_the_sentence_names(bench: Workbench) -> None:
-    files = finished(drawn(bench, who=EXAMPLE, prompt="a photo of Alma Verin"))[1].values[1]["value"]
+    files = finished(drawn(bench, who=INVENTED, prompt="a photo of Alma Verin"))[1].values[1]["value"]
     [record] = [json.loads(Path(file).read_text()) for file in files if file.endswith(".json")]
     assert record["references"] == ["alma-verin.webp"]
 
 
 def test_the_same_seed_on_the_page_and_in_python_gives_the_same_picture(bench: Workbench, person: Identity) -> None:
-    [(path, _)] = finished(drawn(bench, who=EXAMPLE))[1].values[0]
+    [(path, _)] = finished(drawn(bench, who=INVENTED))[1].values[0]
     [there] = bench.studio.portrait(person, PROMPT, seed=7, num_steps=2, guidance_scale=2.0)
     difference = np.abs(read_image(path).astype(int) - there.image)
     assert difference.mean() < 3  # the watermark
@@ -71,7 +71,7 @@ def test_the_same_seed_on_the_page_and_in_python_gives_the_same_picture(bench: W
     [
         ({}, InputError, "no photo was given"),
         ({"who": "Nobody"}, InputError, "nobody called 'Nobody'"),
-        ({"who": EXAMPLE, "prompt": " "}, PromptError, "the prompt is missing"),
+        ({"who": INVENTED, "prompt": " "}, PromptError, "the prompt is missing"),
         ({"photo": "/nowhere/me.jpg"}, ImageError, "there is no such file"),
     ],
 )
@@ -120,12 +120,12 @@ def test_only_dials_that_were_moved_are_given_so_that_styles_count(bench: Workbe
 
 def test_a_theme_of_styles_is_drawn_of_the_person(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.__dict__["styles"] = [one for one in bench.styles if one.name in ("pencil", "sepia", "navy-suit")]
-    _, shown = finished(style_gallery.draw(bench, "me", EXAMPLE, None, "medium"))
+    _, shown = finished(style_gallery.draw(bench, "me", INVENTED, None, "medium"))
     pictures, names = shown.values
     assert names == ["pencil", "sepia"]
     assert [title for _, title in pictures] == [one.style.title for one in bench.styles if one.theme == "medium"]
     with pytest.raises(ConfigError, match="no theme"):
-        finished(style_gallery.draw(bench, "me", EXAMPLE, None, "nothing"))
+        finished(style_gallery.draw(bench, "me", INVENTED, None, "nothing"))
 
 
 def two_people(bench: Workbench) -> str:
@@ -143,7 +143,7 @@ def test_a_template_shows_its_faces_and_changes_the_chosen_one_only(bench: Workb
     assert "2 faces" in line
     assert template.nearest(faces, *faces[1].center) == 1
     assert template.nearest(faces, 0, 0) == 0
-    work = template.draw(bench, "me", path, 1, EXAMPLE, None, "face", "", 0.6, *DIALS)
+    work = template.draw(bench, "me", path, 1, INVENTED, None, "face", "", 0.6, *DIALS)
     shown = finished(work)[1]
     before, after = read_image(path), read_image(shown.values[0])
     half = before.shape[1] // 2
@@ -155,9 +155,9 @@ def test_a_template_without_a_face_or_without_a_picture_is_told(bench: Workbench
     assert "No face was found" in template.look(bench, wall)[3]
     assert template.look(bench, None)[3] == ""
     with pytest.raises(InputError, match="no picture was given"):
-        finished(template.draw(bench, "me", None, None, EXAMPLE, None, "face", "", 0.6, *DIALS))
+        finished(template.draw(bench, "me", None, None, INVENTED, None, "face", "", 0.6, *DIALS))
     with pytest.raises(NoFaceError):
-        finished(template.draw(bench, "me", wall, None, EXAMPLE, None, "face", "", 0.6, *DIALS))
+        finished(template.draw(bench, "me", wall, None, INVENTED, None, "face", "", 0.6, *DIALS))
 
 
 def test_a_comparison_has_the_same_seeds_without_and_with_the_person_and_with_other_adapters(
@@ -170,14 +170,14 @@ def test_a_comparison_has_the_same_seeds_without_and_with_the_person_and_with_ot
     other = bench.model("without-fair")["opened"]
     assert other.assembly.adapter.path == tmp_path / "adapters" / "without-fair.safetensors"
     assert other.assembly.base is bench.studio.assembly.base
-    work = compare.draw(bench, "me", EXAMPLE, None, PROMPT, 1, ["without-fair"], *DIALS)
+    work = compare.draw(bench, "me", INVENTED, None, PROMPT, 1, ["without-fair"], *DIALS)
     pictures = finished(work)[1].values[0]["value"]
     labels = [caption.split(":")[0] for _, caption in pictures]
     assert labels == [compare.OFF, compare.ON, "without-fair"]
     off, on, other = (read_image(path) for path, _ in pictures)
     assert np.abs(off.astype(int) - on).mean() > np.abs(on.astype(int) - other).mean()
     with pytest.raises(ConfigError, match="no adapter 'elsewhere'"):
-        finished(compare.draw(bench, "me", EXAMPLE, None, PROMPT, 1, ["elsewhere"], *DIALS))
+        finished(compare.draw(bench, "me", INVENTED, None, PROMPT, 1, ["elsewhere"], *DIALS))
 
 
 def table(bench: Workbench, text: str) -> str:
@@ -214,7 +214,7 @@ def test_a_batch_needs_a_table_of_a_decent_length(bench: Workbench) -> None:
 
 
 def test_the_check_tells_a_marked_picture_from_a_plain_one(bench: Workbench, photo: str) -> None:
-    [(path, _)] = finished(drawn(bench, who=EXAMPLE))[1].values[0]
+    [(path, _)] = finished(drawn(bench, who=INVENTED))[1].values[0]
     told = check.look(bench, path)
     assert "Marked" in told
     assert "drawn by a model" in told
@@ -233,7 +233,7 @@ def test_the_oldest_results_make_room(bench: Workbench, monkeypatch: pytest.Monk
 
 
 def test_nothing_is_left_when_the_page_ends(bench: Workbench) -> None:
-    finished(drawn(bench, who=EXAMPLE))
+    finished(drawn(bench, who=INVENTED))
     assert list(bench.folder.rglob("*.png"))
     assert bench.folder.stat().st_mode & 0o077 == 0
     bench.close()

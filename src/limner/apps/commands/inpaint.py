@@ -60,8 +60,7 @@ def inpaint(
 
     people = _people(face or [], face_index, prompt)
     if not face:
-        who = " and ".join(people[0].named) or "the packaged example person"
-        typer.echo(f"No --face was given: taking {who}, who does not exist.", err=True)
+        typer.echo(f"No --face was given: taking {people[0].stand_in}.", err=True)
     job = InpaintJob(
         settings,
         people,

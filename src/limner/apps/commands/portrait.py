@@ -67,8 +67,7 @@ def portrait(
 
     faces = Faces.given(face or [], face_index, prompt)
     if not face:
-        who = " and ".join(faces.named) or "the packaged example person"
-        typer.echo(f"No --face was given: drawing {who}, who does not exist.", err=True)
+        typer.echo(f"No --face was given: drawing {faces.stand_in}.", err=True)
     follow = _control(pose, control, control_photo, control_kind, control_scale)
     job = PortraitJob(
         settings,

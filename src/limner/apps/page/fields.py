@@ -13,7 +13,7 @@ from limner.apps.portrait_job import Faces
 from limner.apps.settings import Dials
 from limner.core.errors import InputError
 
-A_PHOTO, EXAMPLE = "A photo", "An invented person"
+A_PHOTO, INVENTED = "A photo", "An invented person"
 """Who, besides the people with a card."""
 SUGGESTIONS = (
     "a photo of a person, smiling",
@@ -110,7 +110,7 @@ def who_fields(bench: Workbench, people: gr.State) -> Who:
 
 def known_people(bench: Workbench) -> list[str]:
     """What can be chosen as a person."""
-    return [A_PHOTO, EXAMPLE, *bench.people.names()]
+    return [A_PHOTO, INVENTED, *bench.people.names()]
 
 
 def faces_of(bench: Workbench, who: str, photo: str | None, sentence: str = "") -> Faces:
@@ -120,7 +120,7 @@ def faces_of(bench: Workbench, who: str, photo: str | None, sentence: str = "") 
         InputError: no photo was given, or there is nobody of this name, or the sentence names several people.
         ImageError: the photo cannot be read.
     """
-    if who == EXAMPLE:
+    if who == INVENTED:
         return Faces.given([], None, sentence)
     if who != A_PHOTO:
         return Faces.given([bench.people.card(who)], None)
