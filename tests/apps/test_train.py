@@ -3,6 +3,7 @@
 import contextlib
 import shlex
 import shutil
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from limner.apps.training_miniature import ENCODER_SPACE
 from limner.core.assets import asset_path
 from limner.core.checkpoint import load_checkpoint
 from limner.data.record import FaceRecord, write_shard
+from limner.data.shard_index import ShardIndex
 from limner.data.synthetic_people import SOURCE
 from limner.diffusion.autoencoder import TinyFaceAutoencoder
 from limner.diffusion.miniature import Miniature
@@ -25,7 +27,7 @@ from limner.identity.encoder import save_encoder
 from limner.identity.recognition import GUIDE_SPACE
 from limner.identity.vit import FaceViT, ViTConfig
 from limner.systems.fact import FactConfig
-from tests.data.examples import record
+from tests.data.examples import NUMBERS, record
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "recipes"
@@ -42,7 +44,8 @@ def run(*arguments: str) -> int:
 def _record(number: int, *, split: str) -> FaceRecord:
     name, box = f"generated-{number // 2:05d}", (60.0, 70.0, 136.0, 170.0)
     seen = {GUIDE_SPACE: np.eye(512, dtype=np.float32)[number]}
-    return record(number, person=name, source=SOURCE, split=split, face_box=box, embeddings=seen)
+    turned = replace(NUMBERS, pitch=7.0 * number)
+    return record(number, person=name, source=SOURCE, split=split, face_box=box, embeddings=seen, numbers=turned)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,19 @@ def test_the_adapter_does_not_see_what_differs_between_pictures_of_a_person(mode
     assert FactConfig.model_validate(header.config["fact"]).nuisance == 2
     unheard = tensors["nuisance"]
     torch.testing.assert_close(unheard @ unheard.T, torch.eye(2), atol=1e-2, rtol=0)
+
+
+def test_what_the_adapter_sees_does_not_vary_with_pitch(model: Path, workshop: Path) -> None:
+    index = ShardIndex(workshop / "shards")
+    records = list(index.of_split("train"))
+    again = [number for number, one in enumerate(records) if len(index.people_in("train")[one.person]) > 1]
+    [features] = (model.parent / "encoded").glob("features-*.safetensors")
+    told = load_file(features)["features"].float().flatten(1)[again]
+    pitch = torch.tensor([records[number].numbers.pitch for number in again])
+    unheard = load_checkpoint(model / "adapter.safetensors")[0]["nuisance"]
+    told, pitch = told - told.mean(dim=0), pitch - pitch.mean()
+    heard = pitch @ (told - told @ unheard.T @ unheard)
+    assert heard.norm() < 0.05 * (pitch @ told).norm()
 
 
 def test_its_pictures_can_be_enlarged(model: Path) -> None:
@@ -227,6 +243,16 @@ def test_likeness_wants_the_shards_that_the_latents_were_made_of(
     arguments = ["--shards", str(tmp_path), "-o", str(model.parent), "--threads", "1", "--set", "training.steps=9"]
     assert run(str(TINY / "miniature-fact.toml"), *arguments) == 2
     assert "name the shards that the base was trained on" in " ".join(capsys.readouterr().err.split())
+
+
+def test_measurements_that_are_not_heard_need_directions(
+    model: Path, workshop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--shards", str(workshop / "shards"), "-o", str(model.parent), "--set", "fact.nuisance=0"]
+    assert run(str(TINY / "miniature-fact.toml"), *arguments) == 2
+    assert "1 measurements are not to be heard, but fact.nuisance leaves out 0" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_the_base_asks_for_an_autoencoder(workshop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

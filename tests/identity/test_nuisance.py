@@ -9,7 +9,13 @@ from torch.nn import functional as F
 
 from limner.core.checkpoint import read_header, save_checkpoint
 from limner.core.errors import CheckpointError, ConfigError, FeatureSpaceError
-from limner.identity.nuisance import load_nuisance, nuisance_directions, save_nuisance, without_directions
+from limner.identity.nuisance import (
+    load_nuisance,
+    nuisance_directions,
+    save_nuisance,
+    telling_directions,
+    without_directions,
+)
 
 PEOPLE, PICTURES, DIM = 40, 3, 16
 SMILE, LIGHT = torch.eye(DIM)[3], torch.eye(DIM)[7]
@@ -103,3 +109,54 @@ def test_directions_come_back_from_their_file_and_only_for_their_recogniser(tmp_
     save_checkpoint(path, {"other": directions}, read_header(path))
     with pytest.raises(CheckpointError, match="other"):
         load_nuisance(path, feature_space="guide")
+
+
+def test_what_is_measured_is_told_by_no_linear_reading_any_more() -> None:
+    """Found on some people, asked of a regression that is fitted on others."""
+
+    def faces(seed: int) -> tuple[Tensor, Tensor]:
+        noise = torch.Generator().manual_seed(seed)
+        angles, others = torch.randn(600, 2, generator=noise), torch.randn(600, DIM, generator=noise)
+        ways = torch.randn(2, DIM, generator=torch.Generator().manual_seed(9))
+        return others + angles @ ways, angles * torch.tensor([20.0, 0.1]) + 5
+
+    def explained(seen: Tensor, told: Tensor) -> Tensor:
+        here = torch.cat([seen, torch.ones(len(seen), 1)], dim=1)
+        fitted = torch.linalg.pinv(here[:300], rtol=1e-4) @ told[:300]  # a direction is missing
+        errors = (here[300:] @ fitted - told[300:]).square().sum(dim=0)
+        return 1 - errors / (told[300:] - told[300:].mean(dim=0)).square().sum(dim=0)
+
+    left_out = torch.eye(1, DIM)
+    seen, told = faces(0)
+    found = telling_directions(seen, {"yaw": told[:, 0], "smile": told[:, 1]}, besides=left_out)
+    torch.testing.assert_close(found @ found.T, torch.eye(2))
+    assert (found @ left_out.T).abs().max() < 1e-6
+    seen, told = faces(1)
+    seen = seen - seen @ left_out.T @ left_out
+    assert explained(seen, told).min() > 0.8
+    assert explained(seen - seen @ found.T @ found, told).max() < 0.05
+
+
+def test_pictures_in_which_nothing_was_measured_do_not_count() -> None:
+    pictures, _ = album()
+    smiles, none = pictures[:, 3].clone(), torch.empty(0, DIM)
+    smiles[5] = float("nan")
+    kept = torch.arange(len(pictures)) != 5
+    torch.testing.assert_close(
+        telling_directions(pictures, {"smile": smiles}, besides=none),
+        telling_directions(pictures[kept], {"smile": smiles[kept]}, besides=none),
+    )
+    assert telling_directions(pictures, {}, besides=none).shape == (0, DIM)
+
+
+@pytest.mark.parametrize(
+    ("measured", "besides", "message"),
+    [
+        ({"yaw": torch.rand(4), "smile": torch.ones(4)}, torch.empty(0, 3), "'smile' is the same in all 4 pictures"),
+        ({"yaw": torch.full((4,), torch.nan)}, torch.empty(0, 3), "'yaw' is the same in all 0 pictures"),
+        (dict.fromkeys(("yaw", "smile"), torch.rand(4)), torch.eye(2, 3), r"2 attributes \(yaw, smile\) and 2"),
+    ],
+)
+def test_measurements_that_tell_no_direction(measured: dict[str, Tensor], besides: Tensor, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        telling_directions(torch.rand(4, 3), measured, besides=besides)

@@ -6,23 +6,24 @@ The folder is the one that :mod:`limner.apps.training_miniature` filled.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from limner.apps.training_features import reference_features
+from limner.apps.training_nuisance import Unheard, measure_nuisance
 from limner.apps.training_progress import Report, run_through
+from limner.apps.training_records import require_same_records
 from limner.core.checkpoint import Header, quantize, save_checkpoint
 from limner.core.config import Config
-from limner.core.errors import InputError
 from limner.data.record import FaceRecord, read_shards
 from limner.diffusion.backbone import StableDiffusionBackbone
 from limner.diffusion.miniature import Miniature
 from limner.identity.encoder import load_encoder
 from limner.identity.guide_network import GuideNetwork
-from limner.identity.nuisance import nuisance_directions, save_nuisance
+from limner.identity.nuisance import save_nuisance
 from limner.identity.recognition import GUIDE_SPACE
 from limner.systems.adapter_files import begin_adapter, trained_with
 from limner.systems.designs import AdapterDesign, FaceSystem, new_system
@@ -36,9 +37,6 @@ from limner.systems.predicted_faces import PredictedFaces, face_grids
 from limner.systems.projector_lesson import ProjectorLesson
 from limner.systems.token_transfer import TokenTransfer, tokens_said
 from limner.training.settings import LoopSettings
-
-PICTURES_FOR_NUISANCE = 5000
-"""They tell the few directions in which people's pictures differ most; more would only take longer."""
 
 
 class LessonRecipe(Config):
@@ -76,6 +74,8 @@ class FactRecipe(FactObjective):
 
     Attributes:
         likeness: a loss beside FACT's own; None for those only.
+        unheard: measurements that no linear reading of a photo's tokens is to tell, besides that in which pictures of
+            one person differ most; each is one of the ``fact.nuisance`` directions.
         start: file of an adapter whose weights the run begins with, instead of its projector's lesson.
         start_encoder: file of the encoder that ``start`` reads, where that is another one: the projector's lesson is
             then to say of every face what that adapter's said.
@@ -85,9 +85,19 @@ class FactRecipe(FactObjective):
     start: Path | None = None
     start_encoder: Path | None = None
     likeness: LikenessRecipe | None = None
+    unheard: tuple[Unheard, ...] = ()
     fact: AdapterDesign
     projector: LessonRecipe
     training: LoopSettings
+
+    @model_validator(mode="after")
+    def _directions_suffice(self) -> Self:
+        if len(self.unheard) > self.fact.nuisance:
+            raise ValueError(
+                f"{len(self.unheard)} measurements are not to be heard, but fact.nuisance leaves out "
+                f"{self.fact.nuisance} directions; raise it, or name fewer (unheard)"
+            )
+        return self
 
 
 def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report: Report) -> Path:
@@ -110,10 +120,10 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
     if recipe.start is None:
-        _measure_nuisance(system, portraits)
+        measure_nuisance(system, portraits, shards, recipe.unheard)
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
-        start = _begin(recipe, recipe.start, system, portraits, folder, report)
+        start = _begin(recipe, recipe.start, system, portraits, shards, folder, report)
     task = FactTraining(system, backbone, portraits, recipe, steps=recipe.training.steps, likeness=likeness)
     run = run_through("fact", folder, task, recipe.training, report)
     target = folder / "model" / "adapter.safetensors"
@@ -131,6 +141,7 @@ def _begin(
     path: Path,
     system: FaceSystem,
     portraits: EncodedPortraits,
+    shards: Path,
     folder: Path,
     report: Report,
 ) -> Header:
@@ -138,7 +149,7 @@ def _begin(
     about, own = system.header(), recipe.start_encoder
     if own is None:
         start = begin_adapter(system, path, like=about)
-        _measure_nuisance(system, portraits)
+        measure_nuisance(system, portraits, shards, recipe.unheard)
         return start
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
@@ -146,25 +157,10 @@ def _begin(
     said = tokens_said(system, reference_features(own, encoder, portraits.faces, folder, report))
     if isinstance(system, Fact) and system.nuisance is not None:
         system.nuisance.zero_()  # of another encoder
-    _measure_nuisance(system, portraits)
+    measure_nuisance(system, portraits, shards, recipe.unheard)
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
-
-
-def _measure_nuisance(system: FaceSystem, portraits: EncodedPortraits) -> None:
-    """What the resampler is not to see, unless the adapter that the run began with has brought it.
-
-    Raises:
-        ConfigError: nobody has two pictures, see :func:`limner.identity.nuisance.nuisance_directions`.
-    """
-    if not isinstance(system, Fact) or system.nuisance is None or system.nuisance.any():
-        return
-    person = portraits.faces.person
-    several = (person.bincount()[person] > 1).nonzero()[:, 0]
-    chosen = several[person[several].argsort(stable=True)][:PICTURES_FOR_NUISANCE]
-    told, people = portraits.features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
-    system.nuisance.copy_(nuisance_directions(told, people, len(system.nuisance)))
 
 
 def _likeness(
@@ -180,11 +176,7 @@ def _likeness(
     # Read once; 30,000 pictures would not fit into a laptop's memory.
     records = [_without_pixels(record) for record in read_shards(shards) if record.split == "train"]
     grids = face_grids(records)
-    if len(grids) != len(faces.person):
-        raise InputError(
-            f"{shards} holds {len(grids)} training pictures, but the latents of this run were made of "
-            f"{len(faces.person)}; name the shards that the base was trained on (--shards)"
-        )
+    require_same_records(shards, len(grids), len(faces.person))
     base.vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (a third faster on a CPU)
     predicted = PredictedFaces(
         lambda latents: base.vae.decode(latents.contiguous(memory_format=torch.channels_last))[0],

@@ -1,6 +1,7 @@
 """Which records of the shards a run learns from."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 
@@ -29,3 +30,16 @@ def read_records(index: ShardIndex, numbers: Sequence[int]) -> Iterator[FaceReco
     """One after the other, from disk."""
     for number in numbers:
         yield index[number]
+
+
+def require_same_records(shards: Path, found: int, learnt_from: int) -> None:
+    """Refuse shards that a run's latents were not made of, as far as the number of training pictures tells.
+
+    Raises:
+        InputError: they have another number.
+    """
+    if found != learnt_from:
+        raise InputError(
+            f"{shards} holds {found} training pictures, but the latents of this run were made of {learnt_from}; name "
+            "the shards that the base was trained on (--shards)"
+        )

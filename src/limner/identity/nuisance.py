@@ -5,10 +5,14 @@ the miniature's guide, and from the patch tokens of its encoder, a linear probe 
 Who copies an embedding, or draws by tokens, copies these, too. So the few directions in which one person's pictures
 differ most are left out. Nuisance attribute projection, Solomonoff, Campbell and Boardman, "Advances in channel
 compensation for SVM speaker recognition", ICASSP 2005.
+
+What is measured can be left out by name. An attribute that varies with none of the features is told by no linear
+reading of them (Belrose and others, "LEACE", NeurIPS 2023), and to that end it is enough to leave out the one direction
+of its covariances with them (Shao, Ziser and Cohen, "Gold doesn't always glitter", EACL 2023).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -54,6 +58,38 @@ def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -
         return F.normalize(mixtures.flip(1)[:, :count].T @ apart, dim=1).to(embeddings.dtype)
     _, directions = torch.linalg.eigh(apart.T @ apart)
     return directions.flip(1)[:, :count].T.to(embeddings.dtype)
+
+
+def telling_directions(embeddings: Tensor, measured: Mapping[str, Tensor], *, besides: Tensor) -> Tensor:
+    """Orthonormal ``(attributes, dim)``, in which embeddings tell of what was measured.
+
+    Args:
+        embeddings: ``(pictures, dim)``, unit vectors or patch tokens laid end to end.
+        measured: attribute -> ``(pictures,)``, in any unit; where one is not finite the picture does not count.
+        besides: orthonormal ``(count, dim)``, left out already; what is returned is orthogonal to them.
+
+    Raises:
+        ConfigError: an attribute does not differ from picture to picture, or there are too many for the directions.
+    """
+    if len(measured) > embeddings.shape[1] - len(besides):
+        raise ConfigError(
+            f"{len(measured)} attributes ({', '.join(measured)}) and {len(besides)} directions are to be left out of "
+            f"{embeddings.shape[1]} numbers; name fewer"
+        )
+    if not measured:
+        return embeddings.new_empty(0, embeddings.shape[1])
+    numbers = torch.stack(list(measured.values()), dim=1)
+    counts = numbers.isfinite().all(dim=1)
+    told, apart = (each[counts].double() - each[counts].double().mean(dim=0) for each in (embeddings, numbers))
+    spreads = apart.square().sum(dim=0).sqrt()
+    for name, spread in zip(measured, spreads, strict=True):
+        if spread == 0:
+            raise ConfigError(
+                f"{name!r} is the same in all {len(apart)} pictures, so what tells of it cannot be found; add "
+                "pictures, or leave it out"
+            )
+    together, before = (apart / spreads).T @ told, besides.double()
+    return torch.linalg.qr((together - together @ before.T @ before).T).Q.T.to(embeddings.dtype)
 
 
 def without_directions(embeddings: Tensor, directions: Tensor) -> Tensor:
