@@ -48,7 +48,8 @@ def main(
     encoder, _ = load_encoder(adapter.with_name("encoder.safetensors"))
     told = encode_references(encoder, faces).float().flatten(1)
     measured = {name: torch.tensor([getattr(one.numbers, name) for one in chosen]) for name in wanted.unheard}
-    tensors["nuisance"] = torch.cat([before, telling_directions(told, measured, besides=before)])
+    known = [torch.tensor([one.male for one in chosen]), torch.tensor([one.age_years for one in chosen])]
+    tensors["nuisance"] = torch.cat([before, telling_directions(told, measured, known=known, besides=before)])
     config = FactConfig.model_validate(header.config[SYSTEM]).model_copy(update={"nuisance": wanted.fact.nuisance})
     about = header.model_copy(update={"config": header.config | {SYSTEM: config.model_dump(mode="json")}})
     save_checkpoint(adapter, quantize(tensors), about)

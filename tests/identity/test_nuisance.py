@@ -137,6 +137,19 @@ def test_what_is_measured_is_told_by_no_linear_reading_any_more() -> None:
     assert explained(seen - seen @ found.T @ found, told).max() < 0.05
 
 
+def test_what_may_be_told_stays() -> None:
+    """Women smile more here, so a smile that is left out whole takes gender with it."""
+    noise = torch.Generator().manual_seed(2)
+    others, gender, own = (torch.randn(2000, size, generator=noise) for size in (DIM, 1, 1))
+    smile = gender + own
+    seen = 0.1 * others + gender * LIGHT + own * SMILE
+    told, none = {"smile": smile[:, 0]}, torch.empty(0, DIM)
+    assert abs(telling_directions(seen, told, besides=none)[0] @ LIGHT) > 0.6
+    freed = telling_directions(seen, told, known=[gender[:, 0]], besides=none)[0]
+    assert abs(freed @ LIGHT) < 0.05
+    assert abs(freed @ SMILE) > 0.99
+
+
 def test_pictures_in_which_nothing_was_measured_do_not_count() -> None:
     pictures, _ = album()
     smiles, none = pictures[:, 3].clone(), torch.empty(0, DIM)

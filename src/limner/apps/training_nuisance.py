@@ -40,16 +40,20 @@ def measure_nuisance(
     chosen = several[person[several].argsort(stable=True)][:PICTURES]
     told, people = portraits.features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
     differing = nuisance_directions(told, people, len(system.nuisance) - len(unheard))
-    measured = _measured(shards, len(person), chosen.tolist(), unheard)
-    system.nuisance.copy_(torch.cat([differing, telling_directions(told, measured, besides=differing)]))
+    measured, known = _measured(shards, len(person), chosen.tolist(), unheard)
+    telling = telling_directions(told, measured, known=known, besides=differing)
+    system.nuisance.copy_(torch.cat([differing, telling]))
 
 
-def _measured(shards: Path, pictures: int, chosen: Sequence[int], unheard: Sequence[Unheard]) -> dict[str, Tensor]:
-    """Measurement -> ``(pictures,)`` of the chosen training records."""
+def _measured(
+    shards: Path, pictures: int, chosen: Sequence[int], unheard: Sequence[Unheard]
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Measurement -> ``(pictures,)`` of the chosen training records, and what may be told, gender and age."""
     if not unheard:
-        return {}
+        return {}, []
     index = ShardIndex(shards)
     records = [number for number, split in enumerate(index.split) if split == "train"]
     require_same_records(shards, len(records), pictures)
-    facts = [index.facts(records[number])["numbers"] for number in chosen]
-    return {name: torch.tensor([float(one[name]) for one in facts]) for name in unheard}
+    facts = [index.facts(records[number]) for number in chosen]
+    known = [torch.tensor([float(one[name]) for one in facts]) for name in ("male", "age_years")]
+    return {name: torch.tensor([float(one["numbers"][name]) for one in facts]) for name in unheard}, known

@@ -60,12 +60,16 @@ def nuisance_directions(embeddings: Tensor, people: Sequence[str], count: int) -
     return directions.flip(1)[:, :count].T.to(embeddings.dtype)
 
 
-def telling_directions(embeddings: Tensor, measured: Mapping[str, Tensor], *, besides: Tensor) -> Tensor:
+def telling_directions(
+    embeddings: Tensor, measured: Mapping[str, Tensor], *, known: Sequence[Tensor] = (), besides: Tensor
+) -> Tensor:
     """Orthonormal ``(attributes, dim)``, in which embeddings tell of what was measured.
 
     Args:
         embeddings: ``(pictures, dim)``, unit vectors or patch tokens laid end to end.
-        measured: attribute -> ``(pictures,)``, in any unit; where one is not finite the picture does not count.
+        measured: attribute -> ``(pictures,)``, in any unit; where a number is not finite the picture does not count.
+        known: ``(pictures,)`` each, what may be told: as far as an attribute follows from it, it does not count. In
+            pictures women smile more than men, and a smile left out whole would take gender with it.
         besides: orthonormal ``(count, dim)``, left out already; what is returned is orthogonal to them.
 
     Raises:
@@ -78,17 +82,19 @@ def telling_directions(embeddings: Tensor, measured: Mapping[str, Tensor], *, be
         )
     if not measured:
         return embeddings.new_empty(0, embeddings.shape[1])
-    numbers = torch.stack(list(measured.values()), dim=1)
+    numbers = torch.stack([*measured.values(), *known], dim=1).double()
     counts = numbers.isfinite().all(dim=1)
-    told, apart = (each[counts].double() - each[counts].double().mean(dim=0) for each in (embeddings, numbers))
-    spreads = apart.square().sum(dim=0).sqrt()
-    for name, spread in zip(measured, spreads, strict=True):
-        if spread == 0:
+    told, numbers = embeddings[counts].double(), numbers[counts]
+    for name, differs in zip(measured, (numbers != numbers[:1]).any(dim=0)[: len(measured)], strict=True):
+        if not differs:
             raise ConfigError(
-                f"{name!r} is the same in all {len(apart)} pictures, so what tells of it cannot be found; add "
+                f"{name!r} is the same in all {len(told)} pictures, so what tells of it cannot be found; add "
                 "pictures, or leave it out"
             )
-    together, before = (apart / spreads).T @ told, besides.double()
+    told, numbers = told - told.mean(dim=0), numbers - numbers.mean(dim=0)
+    apart, follows = numbers[:, : len(measured)], numbers[:, len(measured) :]
+    apart = F.normalize(apart - follows @ torch.linalg.pinv(follows) @ apart, dim=0)
+    together, before = apart.T @ told, besides.double()
     return torch.linalg.qr((together - together @ before.T @ before).T).Q.T.to(embeddings.dtype)
 
 
