@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from limner.apps.training_features import reference_features
-from limner.apps.training_nuisance import Unheard, measure_nuisance
+from limner.apps.training_nuisance import Unheard, measured_nuisance
 from limner.apps.training_progress import Report, run_through
 from limner.apps.training_records import require_same_records
 from limner.core.checkpoint import Header, quantize, save_checkpoint
@@ -120,7 +120,7 @@ def train_miniature_fact(recipe: FactRecipe, shards: Path, folder: Path, report:
     portraits = EncodedPortraits(faces, features, backbone.tokenize)
     start = None
     if recipe.start is None:
-        measure_nuisance(system, portraits, shards, recipe.unheard)
+        _measure_nuisance(recipe, system, portraits, shards)
         _teach_projector(recipe, system, portraits, backbone.latent_shape, folder, report)
     else:
         start = _begin(recipe, recipe.start, system, portraits, shards, folder, report)
@@ -149,7 +149,7 @@ def _begin(
     about, own = system.header(), recipe.start_encoder
     if own is None:
         start = begin_adapter(system, path, like=about)
-        measure_nuisance(system, portraits, shards, recipe.unheard)
+        _measure_nuisance(recipe, system, portraits, shards)
         return start
     encoder, encoder_about = load_encoder(own)
     before = about.model_copy(update={"feature_space": encoder_about.feature_space})
@@ -157,10 +157,22 @@ def _begin(
     said = tokens_said(system, reference_features(own, encoder, portraits.faces, folder, report))
     if isinstance(system, Fact) and system.nuisance is not None:
         system.nuisance.zero_()  # of another encoder
-    measure_nuisance(system, portraits, shards, recipe.unheard)
+    _measure_nuisance(recipe, system, portraits, shards)
     lesson = TokenTransfer(system, portraits.features, said, batch=recipe.projector.batch)
     run_through("projector", folder, lesson, recipe.projector.training, report)
     return start
+
+
+def _measure_nuisance(recipe: FactRecipe, system: FaceSystem, portraits: EncodedPortraits, shards: Path) -> None:
+    """What the resampler is not to see, unless the adapter that the run began with has brought it.
+
+    Raises:
+        InputError, ConfigError: see :func:`limner.apps.training_nuisance.measured_nuisance`.
+    """
+    if isinstance(system, Fact) and system.nuisance is not None and not system.nuisance.any():
+        person, count = portraits.faces.person, len(system.nuisance)
+        found = measured_nuisance(portraits.features, person, shards, count=count, unheard=recipe.unheard)
+        system.nuisance.copy_(found)
 
 
 def _likeness(

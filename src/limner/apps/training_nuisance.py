@@ -10,9 +10,6 @@ from torch import Tensor
 from limner.apps.training_records import require_same_records
 from limner.data.shard_index import ShardIndex
 from limner.identity.nuisance import nuisance_directions, telling_directions
-from limner.systems.designs import FaceSystem
-from limner.systems.encoded_portraits import EncodedPortraits
-from limner.systems.fact import Fact
 
 Unheard = Literal["yaw", "pitch", "smile", "mouth_open", "light_from_left"]
 """Numbers of :class:`limner.data.attributes.Measurements` that say how a picture was taken, and not of whom."""
@@ -20,29 +17,28 @@ PICTURES = 5000
 """They tell the few directions in which people's pictures differ most; more would only take longer."""
 
 
-def measure_nuisance(
-    system: FaceSystem, portraits: EncodedPortraits, shards: Path, unheard: Sequence[Unheard] = ()
-) -> None:
-    """Fill the directions that the resampler is not to see, unless the adapter that the run began with brought them.
+def measured_nuisance(
+    features: Tensor, person: Tensor, shards: Path, *, count: int, unheard: Sequence[Unheard] = ()
+) -> Tensor:
+    """Orthonormal ``(count, patches * width)``: those in which pictures of one person differ most, and last a direction
+    for each measurement that is not to be heard.
 
     Args:
-        unheard: measurements of the shards' records that a direction each is given to; the rest are those in which
-            pictures of one person differ most.
+        features: patch tokens ``(pictures, patches, width)`` of the shards' training pictures, in order.
+        person: ``(pictures,)``, numbers.
+        count: of directions, those for measurements among them.
+        unheard: measurements of the shards' records.
 
     Raises:
-        InputError: the portraits are not those of the shards.
+        InputError: the pictures are not those of the shards.
         ConfigError: the pictures do not tell the directions, see :mod:`limner.identity.nuisance`.
     """
-    if not isinstance(system, Fact) or system.nuisance is None or system.nuisance.any():
-        return
-    person = portraits.faces.person
     several = (person.bincount()[person] > 1).nonzero()[:, 0]
     chosen = several[person[several].argsort(stable=True)][:PICTURES]
-    told, people = portraits.features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
-    differing = nuisance_directions(told, people, len(system.nuisance) - len(unheard))
+    told, people = features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
+    differing = nuisance_directions(told, people, count - len(unheard))
     measured, known = _measured(shards, len(person), chosen.tolist(), unheard)
-    telling = telling_directions(told, measured, known=known, besides=differing)
-    system.nuisance.copy_(torch.cat([differing, telling]))
+    return torch.cat([differing, telling_directions(told, measured, known=known, besides=differing)])
 
 
 def _measured(
