@@ -57,7 +57,7 @@ def test_a_photo_without_a_face_is_told_in_words(desk: Any, tmp_path: Path) -> N
 
 
 def test_a_drawing_is_cancelled(desk: Any) -> None:
-    choose(desk, "Who", "The example person")
+    choose(desk, "Who", "An invented person")
     set_steps(desk, "Dials", 60)
     desk.get_by_role("button", name="Draw", exact=True).click()
     desk.locator("#portrait-status").get_by_text("Drawing").wait_for()
@@ -97,7 +97,7 @@ def test_two_windows_have_their_own_pictures(browser: Any, address: str) -> None
         context = browser.new_context(viewport=DESK)
         page = opened(context)
         show(page, address)
-        choose(page, "Who", "The example person")
+        choose(page, "Who", "An invented person")
         page.get_by_role("button", name="Draw", exact=True).click()
         ends.append((context, page))
     for context, page in ends:

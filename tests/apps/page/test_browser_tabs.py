@@ -88,7 +88,7 @@ def test_a_template_without_a_face_is_told_in_words(desk: Any, wall: Path) -> No
     template = open_tab(desk, "Template")
     template.locator("input[type=file]").first.set_input_files(wall)
     alert(desk).get_by_text("No face was found").wait_for()
-    choose(desk, "Who", "The example person")
+    choose(desk, "Who", "An invented person")
     template.get_by_role("button", name="Put into the picture").click()
     alert(desk).get_by_text("shows nobody whose place could be taken").wait_for()
     assert "limner-page-" not in alert(desk).inner_text()
@@ -157,7 +157,7 @@ def test_a_table_that_names_somebody_who_was_not_given_is_told_in_words(desk: An
 
 def test_the_same_seed_without_and_with_the_person_and_with_another_adapter_on_a_phone(phone: Any) -> None:
     comparison = open_tab(phone, "Compare")
-    choose(phone, "Who", "The example person")
+    choose(phone, "Who", "An invented person")
     comparison.get_by_label("number input for Seeds").fill("1")
     comparison.get_by_label("number input for Seeds").press("Tab")
     assert comparison.get_by_role("checkbox", name=TWIN).is_checked()
