@@ -8,7 +8,6 @@ training people's photos tell of its measurements. What follows: `make sums`, `b
 other people, and `limner evaluate`.
 """
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +16,13 @@ import typer
 
 from limner.apps.assembly_training import read_recipe
 from limner.apps.training_miniature_fact import FactRecipe
-from limner.apps.training_nuisance import PICTURES
+from limner.apps.training_nuisance import PICTURES, unheard_directions
+from limner.apps.training_records import read_records
 from limner.core.checkpoint import load_checkpoint, quantize, save_checkpoint
 from limner.core.errors import ConfigError
-from limner.data.record import read_shards
+from limner.data.shard_index import ShardIndex
 from limner.faces.alignment import align
 from limner.identity.encoder import load_encoder
-from limner.identity.nuisance import telling_directions
 from limner.systems.encoded_portraits import encode_references
 from limner.systems.fact import SYSTEM, FactConfig
 
@@ -43,18 +42,18 @@ def main(
             f"{adapter} leaves out fewer than the {count} directions of {recipe}; train it with that recipe"
         )
     before = torch.linalg.qr(tensors["nuisance"][:count].T).Q.T  # 8 bits have bent them a little
-    chosen = list(islice((record for record in read_shards(shards) if record.split == "train"), PICTURES))
-    faces = torch.stack([torch.from_numpy(align(one.image, one.landmarks).image).permute(2, 0, 1) for one in chosen])
+    index = ShardIndex(shards)
+    chosen = index.numbers_of("train")[:PICTURES]
+    records = read_records(index, chosen)
+    faces = torch.stack([torch.from_numpy(align(one.image, one.landmarks).image).permute(2, 0, 1) for one in records])
     encoder, _ = load_encoder(adapter.with_name("encoder.safetensors"))
-    told = encode_references(encoder, faces).float().flatten(1)
-    measured = {name: torch.tensor([getattr(one.numbers, name) for one in chosen]) for name in wanted.unheard}
-    known = [torch.tensor([one.male for one in chosen]), torch.tensor([one.age_years for one in chosen])]
-    tensors["nuisance"] = torch.cat([before, telling_directions(told, measured, known=known, besides=before)])
+    told, facts = encode_references(encoder, faces).float().flatten(1), [index.facts(number) for number in chosen]
+    tensors["nuisance"] = torch.cat([before, unheard_directions(told, facts, wanted.unheard, besides=before)])
     config = FactConfig.model_validate(header.config[SYSTEM]).model_copy(update={"nuisance": wanted.fact.nuisance})
     about = header.model_copy(update={"config": header.config | {SYSTEM: config.model_dump(mode="json")}})
     save_checkpoint(adapter, quantize(tensors), about)
-    people = len({one.person for one in chosen})
-    typer.echo(f"{adapter}: {count} and {len(measured)} directions, of {len(chosen)} pictures of {people} people")
+    people = len({index.entries[number].person for number in chosen})
+    typer.echo(f"{adapter}: {count} and {len(wanted.unheard)} directions, of {len(chosen)} pictures of {people} people")
 
 
 if __name__ == "__main__":

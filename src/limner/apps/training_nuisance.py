@@ -1,8 +1,8 @@
 """What of a photo's tokens the miniature's adapter is not to hear, measured on the pictures of its run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -37,19 +37,29 @@ def measured_nuisance(
     chosen = several[person[several].argsort(stable=True)][:PICTURES]
     told, people = features[chosen].float().flatten(1), [str(one) for one in person[chosen].tolist()]
     differing = nuisance_directions(told, people, count - len(unheard))
-    measured, known = _measured(shards, len(person), chosen.tolist(), unheard)
-    return torch.cat([differing, telling_directions(told, measured, known=known, besides=differing)])
-
-
-def _measured(
-    shards: Path, pictures: int, chosen: Sequence[int], unheard: Sequence[Unheard]
-) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Measurement -> ``(pictures,)`` of the chosen training records, and what may be told, gender and age."""
     if not unheard:
-        return {}, []
+        return differing
     index = ShardIndex(shards)
-    records = [number for number, split in enumerate(index.split) if split == "train"]
-    require_same_records(shards, len(records), pictures)
-    facts = [index.facts(records[number]) for number in chosen]
+    records = index.numbers_of("train")
+    require_same_records(shards, len(records), len(person))
+    facts = [index.facts(records[number]) for number in chosen.tolist()]
+    return torch.cat([differing, unheard_directions(told, facts, unheard, besides=differing)])
+
+
+def unheard_directions(
+    told: Tensor, facts: Sequence[Mapping[str, Any]], unheard: Sequence[Unheard], *, besides: Tensor
+) -> Tensor:
+    """Orthonormal ``(measurements, patches * width)``, in which tokens tell of measurements beyond gender and age.
+
+    Args:
+        told: ``(pictures, patches * width)``.
+        facts: of the pictures' records, as :meth:`limner.data.shard_index.ShardIndex.facts` gives them.
+        unheard: measurements.
+        besides: orthonormal ``(count, patches * width)``, left out already.
+
+    Raises:
+        ConfigError: the pictures do not tell the directions, see :mod:`limner.identity.nuisance`.
+    """
+    measured = {name: torch.tensor([float(one["numbers"][name]) for one in facts]) for name in unheard}
     known = [torch.tensor([float(one[name]) for one in facts]) for name in ("male", "age_years")]
-    return {name: torch.tensor([float(one["numbers"][name]) for one in facts]) for name in unheard}, known
+    return telling_directions(told, measured, known=known, besides=besides)

@@ -75,13 +75,14 @@ class ShardIndex:
 
     def people_in(self, split: str) -> dict[str, list[int]]:
         """People and record numbers of one split only."""
-        return people_of(self.entries, self._numbers_of(split))
+        return people_of(self.entries, self.numbers_of(split))
 
     def of_split(self, split: str) -> "ChosenRecords":
         """The records of one split, in order."""
-        return ChosenRecords(self, self._numbers_of(split))
+        return ChosenRecords(self, self.numbers_of(split))
 
-    def _numbers_of(self, split: str) -> list[int]:
+    def numbers_of(self, split: str) -> list[int]:
+        """Numbers of the records of one split, in order."""
         return [number for number, entry in enumerate(self.entries) if entry.split == split]
 
 
